@@ -1,0 +1,58 @@
+# How our own targets are compiled and linked: standard, warnings, sanitizers, cache, linker.
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+# Asserts stay on in every build (no -DNDEBUG). Line tables are enough for a backtrace, and a third of
+# the size of full debug information; the dev preset has all of it.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-Og -g")
+
+set(SYNOD_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them")
+if(SYNOD_SANITIZE)
+  add_compile_options(-fsanitize=${SYNOD_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SYNOD_SANITIZE})
+endif()
+
+# Debug information, asserts and the cache speak of files relative to the clone: two clones share one
+# cache, and a binary does not tell where it was built.
+add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      env CCACHE_MAXSIZE=5G CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+endif()
+
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(synod_flags INTERFACE)
+target_compile_options(synod_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(synod_flags INTERFACE -Werror)
+else()
+  # The second compiler, for tidy and fuzzing: it keeps to the meaning of GCC's -Wconversion.
+  target_compile_options(synod_flags INTERFACE -Wno-sign-conversion -Wthread-safety)
+endif()
+
+# The standard headers nearly every file reads, parsed once (README of cmake/pch: what that saves).
+option(SYNOD_PCH "Precompile the standard headers" ON)
+if(SYNOD_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-fpch-preprocess -Winvalid-pch)  # the first is what ccache needs
+  add_library(synod_pch OBJECT ${CMAKE_CURRENT_LIST_DIR}/pch/empty.cc)
+  target_precompile_headers(synod_pch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/pch/std.h)
+  target_link_libraries(synod_pch PRIVATE synod_flags)
+endif()
+
+function(synod_precompile target)
+  if(TARGET synod_pch)
+    target_precompile_headers(${target} REUSE_FROM synod_pch)
+  endif()
+endfunction()

@@ -1,0 +1,20 @@
+# The floors of the house, lowest first, and every arrow there may be between them. This list is the
+# one place: the build links from it, and tools/check_layers.py refuses any #include outside it.
+#
+#   NAME       a folder of src/
+#   DEPS       folders it may include; what those may include comes with them
+#   TEST_DEPS  folders only its *_test.cc may include
+#   SANS_IO    owns no thread, lock, socket, file, clock or log: see check_layers.py for what that bars
+#   LIBS       external libraries (cmake/dependencies.cmake)
+
+synod_folder(NAME base SANS_IO LIBS Boost::headers fmt::fmt)
+synod_folder(NAME jute SANS_IO DEPS base)
+synod_folder(NAME state SANS_IO DEPS jute LIBS OpenSSL::Crypto)
+synod_folder(NAME storage SANS_IO DEPS jute LIBS ZLIB::ZLIB Snappy::snappy)
+synod_folder(NAME consensus SANS_IO DEPS base)
+synod_folder(NAME consensus/solo SANS_IO DEPS consensus)
+synod_folder(NAME primary SANS_IO DEPS state)
+synod_folder(NAME replica SANS_IO DEPS primary state storage consensus consensus/solo)
+synod_folder(NAME net DEPS replica LIBS synod_asio OpenSSL::SSL)
+synod_folder(NAME server DEPS net LIBS spdlog::spdlog Boost::json)
+synod_folder(NAME cli DEPS server LIBS CLI11::CLI11)
