@@ -34,7 +34,8 @@ if(MOLD)
 endif()
 
 add_library(synod_flags INTERFACE)
-target_compile_options(synod_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+target_compile_options(synod_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+                       -Wno-missing-field-initializers)  # designated initialisers mean the rest
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(synod_flags INTERFACE -Werror)
 else()
@@ -42,7 +43,7 @@ else()
   target_compile_options(synod_flags INTERFACE -Wno-sign-conversion -Wthread-safety)
 endif()
 
-# The standard headers nearly every file reads, parsed once (README of cmake/pch: what that saves).
+# The standard headers nearly every file reads, parsed once.
 option(SYNOD_PCH "Precompile the standard headers" ON)
 if(SYNOD_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-fpch-preprocess -Winvalid-pch)  # the first is what ccache needs
