@@ -18,6 +18,15 @@ namespace synod::storage {
 // can open, write and close without waiting for an answer in between.
 using FileHandle = StrongId<struct FileHandleTag, std::uint32_t>;
 
+// Numbers that were never used before. One for all who submit to the same port.
+class FileHandleSource {
+ public:
+  [[nodiscard]] FileHandle next() { return {++last_}; }
+
+ private:
+  std::uint32_t last_ = 0;
+};
+
 // Names a submitted batch in its completion.
 using IoToken = StrongId<struct IoTokenTag>;
 
@@ -67,7 +76,8 @@ struct FlushDirectory {  // makes creations, renames and removals in it durable
 using FileOp = std::variant<op::MakeDirectory, op::Create, op::Open, op::Write, op::Flush,
                             op::Truncate, op::Close, op::Rename, op::Remove, op::FlushDirectory>;
 
-// Operations done in order; the first that fails ends the batch.
+// Operations done in order; the first that fails ends the batch. A file on which an operation
+// failed takes no further write or flush: it must be closed, and whatever it held is in doubt.
 using FileBatch = std::vector<FileOp>;
 
 struct DirectoryEntry {

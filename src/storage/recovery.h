@@ -1,0 +1,65 @@
+// From a data directory to the state it holds (reference: FileTxnSnapLog.restore, ZKDatabase), and
+// the directory made clean on the way: what a crash left is cut, and said.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "jute/txn.h"
+#include "storage/data_directory.h"
+#include "storage/file_port.h"
+#include "storage/snapshot_format.h"
+
+namespace synod::storage {
+
+// What is recovered into. Calls come in this order, and start over with reset() when a snapshot
+// turned out to be unloadable: reset, session and acl and node…, snapshot_loaded, txn…
+class RecoverySink : public SnapshotSink {
+ public:
+  // Forget everything: a fresh database, with the nodes every ZooKeeper has. A snapshot's nodes
+  // replace those.
+  virtual void reset() = 0;
+  // Also called, with zxid 0 and no digest, when there is no snapshot. The digest is the one the
+  // tree has after its zxid, which may be reached only by the replay.
+  virtual void snapshot_loaded(Zxid zxid, std::optional<SnapshotDigest> digest) = 0;
+  // Every logged transaction above the snapshot's zxid, in file order. It must be tolerated
+  // whatever it says (a create of what exists, a TTL out of range, a zxid that does not rise); its
+  // effects may be in the snapshot already. Views are good during the call only.
+  virtual void txn(const jute::Txn& txn, BytesView body) = 0;
+};
+
+struct RecoveryOptions {
+  bool creates_directories = true;     // zookeeper.datadir.autocreate
+  bool creates_database = true;        // zookeeper.db.autocreate
+  bool trusts_empty_snapshot = false;  // zookeeper.snapshot.trust.empty
+  bool accepts_gaps = false;           // replay over missing zxids instead of refusing
+  std::size_t snapshot_chunk_bytes = std::size_t{4} << 20;
+  std::size_t log_chunk_bytes = std::size_t{1} << 20;
+  std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>
+      progress;  // may be empty
+};
+
+// The vote of a server with zxid -1 must not count: it may have lost everything it ever knew.
+inline constexpr Zxid kNoDatabase{-1};
+
+struct RecoveryReport {
+  Zxid last_zxid;  // of snapshot and log; kNoDatabase: empty, and not to be trusted
+  std::optional<SnapshotFile> snapshot;  // the one that was loaded
+  std::uint64_t txns_replayed = 0;
+  std::optional<std::int64_t> current_epoch;   // from the epoch files, as they are now
+  std::optional<std::int64_t> accepted_epoch;  // (only ensembles have them)
+  std::vector<std::string> warnings;           // for the operator, in the order things were found
+};
+
+// Blocks. An error says which file, where in it, what is wrong and what can be done; nothing has
+// been served or cut then that was not safe to.
+[[nodiscard]] Result<RecoveryReport> recover(FilePort& files, const DataDirectory& directory,
+                                             const RecoveryOptions& options, RecoverySink& sink);
+
+}  // namespace synod::storage
