@@ -20,11 +20,15 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND SYNOD_SANITIZE MATCHES "thread")
   target_compile_options(synod_asio PUBLIC -Wno-tsan)  # GCC warns of the fences it does not model
 endif()
 
+synod_pch(std)
+synod_pch(asio synod_asio)
+
 # Tests and benchmarks need more than the server does, so that ./dev run need not wait for it.
 find_package(GTest QUIET)
 option(SYNOD_TESTS "Build the unit tests" ${GTest_FOUND})
 if(SYNOD_TESTS)
   find_package(GTest REQUIRED)
   find_package(rapidcheck REQUIRED)
+  synod_pch(test GTest::gmock)
   enable_testing()
 endif()

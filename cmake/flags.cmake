@@ -43,17 +43,25 @@ else()
   target_compile_options(synod_flags INTERFACE -Wno-sign-conversion -Wthread-safety)
 endif()
 
-# The standard headers nearly every file reads, parsed once.
-option(SYNOD_PCH "Precompile the standard headers" ON)
+# Headers parsed once: the standard library's for every file, GoogleTest's and Asio's on top of them for
+# the files that read those. Measured for a small file: 1.1 s becomes 0.6 (std), 1.6 becomes 0.7
+# (test), 2.6 becomes 1.0 (asio). Clang builds without, which shows the includes a file forgot.
+option(SYNOD_PCH "Precompile headers" ON)
 if(SYNOD_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  add_compile_options(-fpch-preprocess -Winvalid-pch)  # the first is what ccache needs
-  add_library(synod_pch OBJECT ${CMAKE_CURRENT_LIST_DIR}/pch/empty.cc)
-  target_precompile_headers(synod_pch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/pch/std.h)
-  target_link_libraries(synod_pch PRIVATE synod_flags)
+  add_compile_options(-fpch-preprocess)  # ccache needs it
 endif()
 
-function(synod_precompile target)
-  if(TARGET synod_pch)
-    target_precompile_headers(${target} REUSE_FROM synod_pch)
+# synod_pch(<std|test|asio> <library>...): precompiles cmake/pch/<name>.h as those libraries need it.
+function(synod_pch name)
+  if(SYNOD_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_library(synod_pch_${name} OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch/empty.cc)
+    target_precompile_headers(synod_pch_${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch/${name}.h)
+    target_link_libraries(synod_pch_${name} PRIVATE synod_flags ${ARGN})
+  endif()
+endfunction()
+
+function(synod_precompile target name)
+  if(TARGET synod_pch_${name})
+    target_precompile_headers(${target} REUSE_FROM synod_pch_${name})
   endif()
 endfunction()

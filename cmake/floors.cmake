@@ -6,6 +6,7 @@
 #   TEST_DEPS  folders only its *_test.cc may include
 #   SANS_IO    owns no thread, lock, socket, file, clock or log: see check_layers.py for what that bars
 #   LIBS       external libraries (cmake/dependencies.cmake)
+#   PCH        the precompiled headers it reads, if not `std` (cmake/flags.cmake)
 
 synod_folder(NAME base SANS_IO LIBS Boost::headers fmt::fmt)
 synod_folder(NAME jute SANS_IO DEPS base)
@@ -15,6 +16,6 @@ synod_folder(NAME consensus SANS_IO DEPS base)
 synod_folder(NAME consensus/solo SANS_IO DEPS consensus)
 synod_folder(NAME primary SANS_IO DEPS state)
 synod_folder(NAME replica SANS_IO DEPS primary state storage consensus consensus/solo)
-synod_folder(NAME net DEPS replica LIBS synod_asio OpenSSL::SSL)
-synod_folder(NAME server DEPS net LIBS spdlog::spdlog Boost::json)
+synod_folder(NAME net DEPS replica LIBS synod_asio OpenSSL::SSL PCH asio)
+synod_folder(NAME server DEPS net LIBS spdlog::spdlog Boost::json PCH asio)
 synod_folder(NAME cli DEPS server LIBS CLI11::CLI11)

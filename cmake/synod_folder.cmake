@@ -1,4 +1,5 @@
-# synod_folder(NAME <folder> [SANS_IO] [DEPS <folder>...] [TEST_DEPS <folder>...] [LIBS <target>...])
+# synod_folder(NAME <folder> [SANS_IO] [DEPS <folder>...] [TEST_DEPS <folder>...] [LIBS <target>...]
+#              [PCH std|asio])
 #
 # src/<folder>/*.cc becomes the static library synod_<folder> (an INTERFACE library while it holds
 # headers only), and src/<folder>/*_test.cc the test tests/<folder>_test with the folder as its label.
@@ -11,7 +12,7 @@ function(synod_target_name folder out)
 endfunction()
 
 function(synod_folder)
-  cmake_parse_arguments(arg "SANS_IO" "NAME" "DEPS;TEST_DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(arg "SANS_IO" "NAME;PCH" "DEPS;TEST_DEPS;LIBS" ${ARGN})
   set(dir ${PROJECT_SOURCE_DIR}/src/${arg_NAME})
   if(NOT IS_DIRECTORY ${dir})
     return()
@@ -26,7 +27,10 @@ function(synod_folder)
   if(sources)
     add_library(${library} STATIC ${sources})
     target_link_libraries(${library} PRIVATE synod_flags)
-    synod_precompile(${library})
+    if(NOT arg_PCH)
+      set(arg_PCH std)
+    endif()
+    synod_precompile(${library} ${arg_PCH})
     set(reach PUBLIC)
   else()
     add_library(${library} INTERFACE)
@@ -60,7 +64,7 @@ function(synod_folder_test name sources test_deps sans_io)
   target_link_libraries(${test} PRIVATE synod_flags synod_${name} GTest::gmock GTest::gtest_main
                                         rapidcheck)
   synod_link_folders(${test} PRIVATE ${test_deps})
-  synod_precompile(${test})
+  synod_precompile(${test} test)
   add_test(NAME ${test} COMMAND ${test} --gtest_brief=1 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set(labels ${name})
   if(sans_io)

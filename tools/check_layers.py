@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 FOLDER = re.compile(r"^synod_folder\(([^)]*)\)", re.MULTILINE)
-KEYWORDS = {"NAME", "SANS_IO", "DEPS", "TEST_DEPS", "LIBS"}
+KEYWORDS = {"NAME", "SANS_IO", "DEPS", "TEST_DEPS", "LIBS", "PCH"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 BARRED_FROM_SANS_IO = re.compile(

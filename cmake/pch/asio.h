@@ -1,0 +1,4 @@
+// What net/ and server/ read on top.
+#include <boost/asio.hpp>
+
+#include "std.h"
