@@ -1,0 +1,65 @@
+#include "primary/access.h"
+
+#include <algorithm>
+
+namespace synod::primary {
+namespace {
+
+bool is_valid_digest_id(std::string_view id) {
+  const std::size_t colon = id.find(':');
+  return colon != std::string_view::npos && colon + 1 < id.size() &&
+         id.find(':', colon + 1) == std::string_view::npos;
+}
+
+bool is_acceptable(const jute::Acl& entry, const AccessSchemes& schemes) {
+  if (entry.scheme == "ip") return state::is_valid_ip_pattern(entry.id);
+  if (entry.scheme == "digest") return schemes.digest && is_valid_digest_id(entry.id);
+  if (entry.scheme == "sasl") return schemes.sasl;
+  if (entry.scheme == "x509") return schemes.x509 && entry.id.find('=') != std::string::npos;
+  return false;
+}
+
+// Says who somebody is, rather than where: `auth` stands for these.
+bool is_authentication(std::string_view scheme, const AccessSchemes& schemes) {
+  return (scheme == "digest" && schemes.digest) || (scheme == "sasl" && schemes.sasl) ||
+         (scheme == "x509" && schemes.x509);
+}
+
+bool expand_auth(std::int32_t perms, const state::AuthIds& ids, const AccessSchemes& schemes,
+                 jute::AclList& out) {
+  bool is_anyone = false;
+  for (const state::AuthId& id : ids) {
+    if (!is_authentication(id.scheme, schemes)) continue;
+    out.push_back({perms, id.scheme, id.id});
+    is_anyone = true;
+  }
+  return is_anyone;
+}
+
+}  // namespace
+
+std::optional<jute::AclList> resolve_acl(const jute::NullableAclViews& requested,
+                                         const state::AuthIds& ids, const AccessSchemes& schemes) {
+  if (!requested || requested->empty()) return std::nullopt;
+  jute::AclList unique;
+  for (const jute::AclView& view : *requested) {
+    if (!view.scheme || !view.id) return std::nullopt;
+    jute::Acl entry{view.perms, std::string(*view.scheme), std::string(*view.id)};
+    if (std::ranges::find(unique, entry) == unique.end()) unique.push_back(std::move(entry));
+  }
+  jute::AclList resolved;
+  for (jute::Acl& entry : unique) {
+    if (entry.scheme == "world" && entry.id == "anyone") {
+      resolved.push_back(std::move(entry));
+    } else if (entry.scheme == "auth") {
+      if (!expand_auth(entry.perms, ids, schemes, resolved)) return std::nullopt;
+    } else if (is_acceptable(entry, schemes)) {
+      resolved.push_back(std::move(entry));
+    } else {
+      return std::nullopt;
+    }
+  }
+  return resolved;
+}
+
+}  // namespace synod::primary
