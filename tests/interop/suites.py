@@ -1,9 +1,11 @@
 """The suites, longest first: each says what it needs and how its client is started."""
 
+import glob
 import os
+import shutil
 import subprocess
 
-from harness import CACHE, HERE, Unavailable
+from harness import CACHE, HERE, JAVA_OPTIONS, Unavailable, build_if_older, java_classpath
 
 
 class Kazoo:
@@ -16,4 +18,25 @@ class Kazoo:
         context.drive(context.server(), [python, "-B", os.path.join(HERE, "kazoo_client", "suite.py")])
 
 
-ALL = [Kazoo()]
+class Curator:
+    name = "curator"
+
+    def run(self, context):
+        if shutil.which("javac") is None:
+            raise Unavailable("javac is not installed")
+        jars = java_classpath("curator-recipes", "curator-framework", "curator-client", "curator-x-discovery",
+                              "zookeeper", "zookeeper-jute", "guava", "slf4j-api", "slf4j-simple",
+                              "jackson-databind", "jackson-core", "jackson-annotations")
+        classes = os.path.join(CACHE, "curator")
+        sources = sorted(glob.glob(os.path.join(HERE, "curator", "*.java")))
+        build_if_older(os.path.join(classes, "Driver.class"), sources,
+                       ["javac", "-nowarn", "-d", classes, "-cp", jars] + sources)
+        server = context.server()
+        command = ["java", "-Xmx512m"] + JAVA_OPTIONS + [
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=" + os.environ.get("INTEROP_LOG", "off"),
+            "-Dzookeeper.disableAutoWatchReset=false", "-cp", classes + ":" + jars, "Driver"]
+        context.drive(server, command, {"INTEROP_SERVER": server.kind,
+                                         "INTEROP_FAST_CONTAINERS": "1" if server.fast_containers else "0"})
+
+
+ALL = [Curator(), Kazoo()]
