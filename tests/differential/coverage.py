@@ -92,6 +92,10 @@ class Coverage:
         lacking = [p for p in self.required() if self.counts[p] < self.need and (PAIRS[p][0] is None or PAIRS[p][0] in features)]
         return rng.choice(lacking) if lacking else None
 
+    def settled(self, features, last):
+        """Whether what only these features give (in the last phase: everything they can give) has been reached."""
+        return not any(self.counts[p] < self.need and (PAIRS[p][0] in features or last and PAIRS[p][0] is None) for p in self.required())
+
     def report(self):
         names = {}
         for (op, err), count in self.counts.items():

@@ -55,6 +55,7 @@ class Generator:
     def __init__(self, rng, model, coverage):
         self.rng, self.model, self.coverage = rng, model, coverage
         self.features = set()
+        self.greed = 0.25  # the share of steps that go to the scarcest pair
         self.names = list(WEIGHTS)
         self.weights = list(WEIGHTS.values())
         self.paths, self.age = ["/"], 0
@@ -86,7 +87,7 @@ class Generator:
         slot = self.model.slots[number]
         if not slot.up:
             return self._connect(number)
-        wanted = self.coverage.scarcest(self.features, self.rng) if self.rng.random() < 0.25 else None
+        wanted = self.coverage.scarcest(self.features, self.rng) if self.rng.random() < self.greed else None
         if wanted and wanted[0] in ("open", "resume", "bad_password", "bad_session", "future_zxid", "bad_frame", "bad_connect", "bare_check"):
             return self._connection_step(wanted[0], number)
         if self.rng.random() < 0.006:
@@ -257,8 +258,7 @@ class Generator:
             flags, ttl = rng.choice([(5, 0), (5, -1), (6, 0xFFFFFFFFFF + 1), (0, 0), (1, 5000), (4, 1000), (2, 1)])
             return {"op": "createTTL", "path": "/a/ttl", "data": "", "acl": OPEN, "flags": flags, "ttl": ttl}
         op = self._create("createTTL", err, number, rng.choice([5, 5, 6]), rng.choice([1, 1000, 0xFFFFFFFFFF]))
-        op["ttl"] = op["ttl"] or 1
-        return op
+        return {**op, "ttl": op["ttl"] or 1} if op["op"] == "createTTL" else op
 
     def _op_delete(self, err, number):
         rng, model = self.rng, self.model
