@@ -95,18 +95,32 @@ std::string table_row(const KeyRow& row) {
                      cell(status));
 }
 
-// Levenshtein's distance: letters to insert, delete or replace. Gives up, with some number that is
-// at least `enough`, once it can only be that far; hence the early ends.
+// The letters of the longer text that find no equal in the other: never more than their edit
+// distance, and much cheaper.
+std::size_t letters_apart(std::string_view from, std::string_view to) {
+  std::array<std::size_t, 256> unmatched{};
+  for (const char c : from) ++unmatched[static_cast<unsigned char>(c)];
+  std::size_t common = 0;
+  for (const char c : to) {
+    std::size_t& left = unmatched[static_cast<unsigned char>(lower_case(c))];
+    if (left == 0) continue;
+    --left;
+    ++common;
+  }
+  return std::max(from.size(), to.size()) - common;
+}
+
+// Levenshtein's distance between a text in lower case and one in any: letters to insert, delete or
+// replace. Gives up, with some number that is at least `enough`, once it can only be that far.
 std::size_t edit_distance(std::string_view from, std::string_view to, std::size_t enough) {
-  const std::size_t surplus = std::max(from.size(), to.size()) - std::min(from.size(), to.size());
-  if (surplus >= enough) return enough;
+  if (letters_apart(from, to) >= enough) return enough;
   std::array<std::size_t, kLongestComparedKey + 1> row{};
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 0; i < from.size(); ++i) {
     std::size_t diagonal = std::exchange(row[0], i + 1);
     std::size_t least = row[0];
     for (std::size_t j = 0; j < to.size(); ++j) {
-      const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
+      const std::size_t replaced = diagonal + (from[i] == lower_case(to[j]) ? 0 : 1);
       diagonal = row[j + 1];
       row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
       least = std::min(least, row[j + 1]);
@@ -116,10 +130,11 @@ std::size_t edit_distance(std::string_view from, std::string_view to, std::size_
   return row[to.size()];
 }
 
-// Both in lower case. A key without its first parts (snapRetainCount) is as near as one letter.
+// The key is in lower case. A key without its first parts (snapRetainCount) is as near as one
+// letter.
 std::size_t distance_to(std::string_view key, std::string_view known, std::size_t enough) {
-  const bool is_tail = known.size() > key.size() && known.ends_with(key) &&
-                       known[known.size() - key.size() - 1] == '.';
+  const bool is_tail = known.size() > key.size() && known[known.size() - key.size() - 1] == '.' &&
+                       equal_ignoring_case(known.substr(known.size() - key.size()), key);
   if (is_tail) return 1;
   return edit_distance(key, known.substr(0, kLongestComparedKey), enough);
 }
@@ -151,7 +166,7 @@ std::string nearest_key(std::string_view key) {
   for (const KeySection& section : key_sections()) {
     for (const KeyRow& row : section.rows) {
       if (is_family(row)) continue;
-      const std::size_t distance = distance_to(wanted, lower_case(row.name), least);
+      const std::size_t distance = distance_to(wanted, row.name, least);
       if (distance >= least) continue;
       least = distance;
       nearest = row.name;

@@ -13,8 +13,6 @@
 namespace synod::server {
 namespace {
 
-char lower_char(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 template <class Number, class... Base>
 std::optional<Number> whole_text_as(std::string_view text, Base... base) {
   Number number{};
@@ -140,13 +138,16 @@ std::string describe(const Accepts& accepts) {
   return {};
 }
 
+char lower_case(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 bool equal_ignoring_case(std::string_view left, std::string_view right) {
-  return std::ranges::equal(left, right, {}, lower_char, lower_char);
+  return std::ranges::equal(left, right,
+                            [](char a, char b) { return lower_case(a) == lower_case(b); });
 }
 
 std::string lower_case(std::string_view text) {
   std::string lowered(text);
-  std::ranges::transform(lowered, lowered.begin(), lower_char);
+  for (char& c : lowered) c = lower_case(c);
   return lowered;
 }
 

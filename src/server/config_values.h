@@ -62,6 +62,7 @@ using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<
 [[nodiscard]] std::string describe(const Accepts& accepts);
 
 [[nodiscard]] bool equal_ignoring_case(std::string_view left, std::string_view right);
+[[nodiscard]] char lower_case(char c);  // ASCII only, here and below.
 [[nodiscard]] std::string lower_case(std::string_view text);
 // Cut at commas, trimmed, without empty parts.
 [[nodiscard]] std::vector<std::string> split_list(std::string_view text);
