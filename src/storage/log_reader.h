@@ -59,16 +59,20 @@ class LogReader {
                                                                        Zxid after);
 
  private:
+  // Up to `count` bytes, fewer only at the end of the file; good until the next call.
   [[nodiscard]] Result<BytesView> bytes_at(std::uint64_t offset, std::size_t count);
-  [[nodiscard]] LogEnd end(LogEndKind kind, std::string what) const;
-  [[nodiscard]] Result<std::optional<LogEnd>> read_header();
+  [[nodiscard]] Result<LogStep> read_header();
   [[nodiscard]] Result<LogStep> read_record();
+  [[nodiscard]] LogStep end(LogEndKind kind, const std::string& what = "");
+  [[nodiscard]] Result<bool> is_whole_record(std::uint64_t offset, Zxid after);
 
   FilePort& files_;
   std::string path_;
   std::uint64_t file_size_;
   std::size_t chunk_bytes_;
-  std::uint64_t offset_ = 0;
+  std::uint64_t offset_ = 0;  // of the next record; 0 before the header was read
+  std::optional<LogEnd> end_;
+
   std::uint64_t chunk_offset_ = 0;
   Bytes chunk_;
 };

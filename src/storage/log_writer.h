@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "storage/file_port.h"
+#include "storage/flushed_mark.h"
 
 namespace synod::storage {
 
@@ -53,8 +54,8 @@ class LogWriter {
     bool opens_file = false;
     Zxid log_first_zxid;
     Zxid last_zxid;
-    std::uint64_t offset = 0;     // where the bytes go
-    std::uint64_t file_size = 0;  // preallocated size to have before they do; 0: leave it
+    std::uint64_t offset = 0;          // where the bytes go
+    std::uint64_t preallocate_to = 0;  // the size to give the file before they do; 0: leave it
     std::uint64_t records = 0;
     Bytes bytes;
   };
@@ -64,10 +65,10 @@ class LogWriter {
     std::uint64_t end_offset = 0;
     std::uint64_t records = 0;
   };
-  struct Mark;
 
-  void open_file(Zxid first_zxid);
+  Segment& segment_for(Zxid zxid);
   void emit(FileBatch& batch, Segment segment);
+  void emit_open(FileBatch& batch, const Segment& segment);
   void emit_mark(FileBatch& batch);
 
   Options options_;
@@ -75,19 +76,17 @@ class LogWriter {
   std::vector<Segment> segments_;
   std::deque<Taken> in_flight_;
 
-  // The file that append() writes.
+  // The file that append() is at.
   bool is_file_open_ = false;
-  std::uint64_t position_ = 0;
+  Zxid log_first_zxid_;
+  Zxid last_zxid_;
+  std::uint64_t position_ = 0;   // behind the last record
   std::uint64_t file_size_ = 0;  // preallocated
 
-  // What take_batch() opened last; 0: nothing yet.
+  // The file that take_batch() is at; the handles are 0 before the first.
   FileHandle log_handle_;
   FileHandle mark_handle_;
-  Zxid marked_log_;
-
-  // What is known flushed of marked_log_, and what of it the mark does not say yet.
-  std::uint64_t flushed_offset_ = 0;
-  Zxid flushed_zxid_;
+  FlushedMark mark_;  // what is known flushed of it, and what of that the mark does not say yet:
   std::uint64_t unmarked_bytes_ = 0;
   std::uint64_t unmarked_records_ = 0;
 };

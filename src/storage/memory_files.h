@@ -54,27 +54,61 @@ class MemoryFiles : public FilePort {
   void power_cut(const Chance& chance);
 
   void set_fault(Fault fault) { fault_ = std::move(fault); }
-  void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
+  void set_capacity(std::uint64_t bytes) { capacity_bytes_ = bytes; }
 
-  // For tests, around the port: whole files, in cache and on disk at once.
+  // Around the port: whole files, flushed, their directories made.
   void put(const std::string& path, Bytes content);
   [[nodiscard]] std::optional<Bytes> get(const std::string& path) const;
 
  private:
   struct File;
-  struct Directory;
-  struct Queued;
   using FilePointer = std::shared_ptr<File>;
+  using Names = std::map<std::string, FilePointer>;
+  struct NameChange {  // the name now means this file; null: nothing
+    std::string name;
+    FilePointer file;
+  };
+  struct Directory {
+    Names names;                                     // as the process sees them
+    Names flushed_names;                             // as the disk has them
+    std::vector<std::vector<NameChange>> unflushed;  // each entry survives whole or not
+  };
+  struct OpenFile {
+    FilePointer file;
+    bool has_failed = false;
+  };
+  struct Queued {
+    IoToken token;
+    FileBatch batch;
+    std::size_t next = 0;  // operation of the batch
+  };
 
   Result<void> apply(const FileOp& op);
-  // … details follow with the implementation.
+  Result<void> dispatch(const FileOp& op);
+  Result<void> apply_op(const op::MakeDirectory& op);
+  Result<void> apply_op(const op::Create& op);
+  Result<void> apply_op(const op::Open& op);
+  Result<void> apply_op(const op::Write& op);
+  Result<void> apply_op(const op::Flush& op);
+  Result<void> apply_op(const op::Truncate& op);
+  Result<void> apply_op(const op::Close& op);
+  Result<void> apply_op(const op::Rename& op);
+  Result<void> apply_op(const op::Remove& op);
+  Result<void> apply_op(const op::FlushDirectory& op);
+
+  [[nodiscard]] Result<Directory*> directory_of(const std::string& path);
+  [[nodiscard]] Result<FilePointer> file_at(const std::string& path) const;
+  [[nodiscard]] Result<OpenFile*> open_file(FileHandle handle);
+  [[nodiscard]] std::deque<Queued>& queue(IoLane lane);
+  [[nodiscard]] std::uint64_t used_bytes() const;
+  static void rename_in(Directory& directory, std::vector<NameChange> changes);
 
   std::map<std::string, Directory> directories_;
-  std::map<FileHandle, FilePointer> open_;
+  std::map<FileHandle, OpenFile> open_;
   std::deque<Queued> log_queue_;
   std::deque<Queued> background_queue_;
   Fault fault_;
-  std::uint64_t capacity_ = UINT64_MAX;
+  std::uint64_t capacity_bytes_ = UINT64_MAX;
 };
 
 }  // namespace synod::storage

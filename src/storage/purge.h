@@ -19,8 +19,9 @@ struct PurgePolicy {
 };
 
 struct PurgeInput {
-  std::vector<SnapshotFile> snapshots;  // whole ones only, oldest first
-  std::vector<LogFile> logs;            // oldest first
+  std::vector<SnapshotFile> snapshots;          // whole ones, oldest first
+  std::vector<SnapshotFile> damaged_snapshots;  // never counted as kept
+  std::vector<LogFile> logs;                    // oldest first
 };
 
 // Removals, oldest first: snapshots older than the oldest kept one, and the logs that neither it

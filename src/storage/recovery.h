@@ -35,12 +35,11 @@ class RecoverySink : public SnapshotSink {
 };
 
 struct RecoveryOptions {
-  bool creates_directories = true;     // zookeeper.datadir.autocreate
-  bool creates_database = true;        // zookeeper.db.autocreate
-  bool trusts_empty_snapshot = false;  // zookeeper.snapshot.trust.empty
-  bool accepts_gaps = false;           // replay over missing zxids instead of refusing
-  std::size_t snapshot_chunk_bytes = std::size_t{4} << 20;
-  std::size_t log_chunk_bytes = std::size_t{1} << 20;
+  bool creates_directories = true;                 // zookeeper.datadir.autocreate
+  bool creates_database = true;                    // zookeeper.db.autocreate
+  bool trusts_empty_snapshot = false;              // zookeeper.snapshot.trust.empty
+  bool accepts_gaps = false;                       // replay over missing zxids instead of refusing
+  std::size_t chunk_bytes = std::size_t{4} << 20;  // of what is read at once
   std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>
       progress;  // may be empty
 };

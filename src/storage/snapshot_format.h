@@ -66,6 +66,7 @@ class SnapshotEncoder {
   [[nodiscard]] Bytes take();
 
  private:
+  void sum();
   void seal();
 
   Bytes out_;
@@ -93,7 +94,6 @@ class SnapshotDecoder {
   [[nodiscard]] Result<void> feed(BytesView bytes);
   // The end of the bytes: an error unless the nodes were complete and their seal right.
   [[nodiscard]] Result<SnapshotTrailer> finish();
-  [[nodiscard]] std::uint64_t bytes_consumed() const { return consumed_; }
 
  private:
   enum class Stage : std::uint8_t {
@@ -104,24 +104,28 @@ class SnapshotDecoder {
     kAcls,
     kNodes,
     kSeal,
-    kTrailer
+    kTrailer,
   };
-  enum class Progress : std::uint8_t { kStep, kNeedMore };
 
-  [[nodiscard]] Result<std::size_t> parse(BytesView bytes);
-  [[nodiscard]] Result<bool> parse_step(BytesView bytes, std::size_t& at);
-  [[nodiscard]] Result<bool> parse_nodes(BytesView bytes, std::size_t& at);
-  [[nodiscard]] Result<bool> parse_seal(BytesView bytes, std::size_t& at);
-  void sum(BytesView bytes, std::size_t up_to);
-  [[nodiscard]] Error malformed(std::string_view what, std::size_t at) const;
+  // Each takes one piece from the front of `rest`, or answers false: it is not all there yet.
+  [[nodiscard]] Result<bool> take_piece(BytesView& rest);
+  [[nodiscard]] Result<bool> take_header(BytesView& rest);
+  bool take_count(BytesView& rest, Stage next);
+  bool take_session(BytesView& rest);
+  bool take_acl(BytesView& rest);
+  [[nodiscard]] Result<bool> take_node(BytesView& rest);
+  [[nodiscard]] Result<bool> take_seal(BytesView& rest);
+  [[nodiscard]] Result<void> take_all(BytesView& rest);
+  void sum_up_to(const char* end);
+  [[nodiscard]] std::unexpected<Error> malformed(std::string_view what) const;
 
   SnapshotSink& sink_;
   Stage stage_ = Stage::kHeader;
   std::int32_t left_ = 0;       // sessions or ACL lists still to come
-  Bytes pending_;               // the beginning of what is not complete yet; later, the trailer
-  std::uint64_t consumed_ = 0;  // bytes before pending_
-  std::size_t summed_ = 0;      // bytes of the current view that are in adler_
-  std::uint32_t adler_ = 1;
+  Bytes pending_;               // what came but is not complete yet; in the end, the trailer
+  std::uint64_t consumed_ = 0;  // bytes before it
+  std::uint32_t adler_ = 1;     // over those bytes, and of the view under work up to summed_
+  const char* summed_ = nullptr;
 };
 
 }  // namespace synod::storage
