@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <numeric>
 #include <utility>
 
@@ -98,11 +99,11 @@ std::string table_row(const KeyRow& row) {
 // The letters of the longer text that find no equal in the other: never more than their edit
 // distance, and much cheaper.
 std::size_t letters_apart(std::string_view from, std::string_view to) {
-  std::array<std::size_t, 256> unmatched{};
+  std::array<std::uint8_t, 256> unmatched{};  // Both texts are short.
   for (const char c : from) ++unmatched[static_cast<unsigned char>(c)];
   std::size_t common = 0;
   for (const char c : to) {
-    std::size_t& left = unmatched[static_cast<unsigned char>(lower_case(c))];
+    std::uint8_t& left = unmatched[static_cast<unsigned char>(lower_case(c))];
     if (left == 0) continue;
     --left;
     ++common;
@@ -113,7 +114,8 @@ std::size_t letters_apart(std::string_view from, std::string_view to) {
 // Levenshtein's distance between a text in lower case and one in any: letters to insert, delete or
 // replace. Gives up, with some number that is at least `enough`, once it can only be that far.
 std::size_t edit_distance(std::string_view from, std::string_view to, std::size_t enough) {
-  if (letters_apart(from, to) >= enough) return enough;
+  const std::size_t surplus = std::max(from.size(), to.size()) - std::min(from.size(), to.size());
+  if (surplus >= enough || letters_apart(from, to) >= enough) return enough;
   std::array<std::size_t, kLongestComparedKey + 1> row{};
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 0; i < from.size(); ++i) {
