@@ -96,9 +96,16 @@ def have_java_server():
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port below the range that outgoing connections use. A client that tries a dead server's port again
+    and again may otherwise get that very port as its own, connect to itself, and keep the server from it."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def receive_exactly(connection, count):

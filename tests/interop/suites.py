@@ -39,4 +39,19 @@ class Curator:
                                          "INTEROP_FAST_CONTAINERS": "1" if server.fast_containers else "0"})
 
 
-ALL = [Curator(), Kazoo()]
+class CClient:
+    name = "c"
+
+    def run(self, context):
+        if shutil.which("cc") is None or not os.path.exists("/usr/include/zookeeper/zookeeper.h"):
+            raise Unavailable("cc or libzookeeper-mt-dev is not installed")
+        program = os.path.join(CACHE, "c_client")
+        folder = os.path.join(HERE, "c")
+        sources = sorted(glob.glob(os.path.join(folder, "*.c")))
+        build_if_older(program, sources + glob.glob(os.path.join(folder, "*.h")),
+                       ["cc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-o", program] + sources +
+                       ["-lzookeeper_mt", "-lpthread"])
+        context.drive(context.server(), [program])
+
+
+ALL = [Curator(), Kazoo(), CClient()]
