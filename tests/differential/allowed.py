@@ -33,9 +33,19 @@ def expected_error(op, slot, model, flavour):
         return None
     if name == "exists" and op["path"] is not None and flavour == "3.9.5" and (op["path"] or "/") in model.nodes:
         return 0 if model.may(slot, op["path"], READ) else -102
+    if name == "multi" and flavour == "3.9.5" and any(map(_refused_sub_create, op["ops"])):
+        return -5
     if name == "removeWatches" or name == "checkWatches" and flavour == "3.9.5":
         return model.tables[flavour].holds(op["path"], slot, op["type"])
     return None
+
+
+def expected_shape(op, reply, value, flavour):
+    """Whether a create2 inside a multi is answered as its flavour does."""
+    if op["op"] != "multi" or reply.err != 0:
+        return True
+    kinds = [result[0] for sub, result in zip(op["ops"], value) if sub["op"] == "create2" and sub["flags"] != 4 and result[0] != "error"]
+    return all(kind == (15 if flavour == "3.9.5" else 1) for kind in kinds)
 
 
 def _upgraded(case):

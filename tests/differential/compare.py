@@ -142,7 +142,9 @@ class Runner:
 
     def _compare(self, number, op, replies, values):
         a, b = replies
-        for side, reply in zip(self.sides, replies):
+        for side, reply, value in zip(self.sides, replies, values):
+            if not allowed.expected_shape(op, reply, value, side.flavour):
+                raise Mismatch(f"side {side.name} ({side.flavour}): results of the wrong type: {describe(op)}: {value}")
             must = allowed.expected_error(op, number, self.model, side.flavour)
             if must is not None and reply.err not in (must, -124):
                 raise Mismatch(f"side {side.name} ({side.flavour}) answers {reply.err}, must be {must}: {describe(op)}")

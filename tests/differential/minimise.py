@@ -33,15 +33,26 @@ def reduce(steps, attempt):
     if not fails(steps):
         print("the failure does not repeat; the transcript is left whole")
         return steps
-    head, body, chunk = steps[:1], steps[1:], max(1, len(steps) // 2)
+    head, body = steps[:1], steps[1:]
+    body = _thin(body, lambda candidate: fails(head + candidate), deadline)
+    for at, step in enumerate(body):
+        if len(step.get("ops", ())) > 1 and "do" not in step:
+            inside = lambda ops: fails(head + body[:at] + [{**step, "ops": ops}] + body[at + 1:])
+            body = body[:at] + [{**step, "ops": _thin(step["ops"], inside, deadline)}] + body[at + 1:]
+    print(f"minimised to {len(body) + 1} steps in {tries} runs")
+    return head + body
+
+
+def _thin(items, fails, deadline):
+    """The items without the runs of them that the failure does not need; at least one stays."""
+    chunk = max(1, len(items) // 2)
     while chunk and time.monotonic() < deadline:
         at = 0
-        while at < len(body) and time.monotonic() < deadline:
-            candidate = body[:at] + body[at + chunk:]
-            if len(candidate) < len(body) and fails(head + candidate):
-                body = candidate
+        while at < len(items) and time.monotonic() < deadline:
+            candidate = items[:at] + items[at + chunk:]
+            if candidate and fails(candidate):
+                items = candidate
             else:
                 at += chunk
         chunk //= 2
-    print(f"minimised to {len(body) + 1} steps in {tries} runs")
-    return head + body
+    return items
