@@ -24,7 +24,7 @@ namespace synod::server {
 
 enum class SnapshotCompression { kNone, kGzip, kSnappy };
 
-// What ZooKeeper calls these keys, what they accept and mean stands in config_keys.cc, and in
+// What ZooKeeper calls these keys, what they accept and mean stands in config_key_table.cc, and in
 // docs/configuration.md, which is rendered from it. Defaults are ZooKeeper 3.9's.
 struct Config {
   // Where.
