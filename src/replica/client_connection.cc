@@ -1,0 +1,318 @@
+#include "replica/client_connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "jute/codec.h"
+#include "replica/frames.h"
+#include "replica/reads.h"
+#include "replica/replies.h"
+#include "replica/session_password.h"
+
+namespace synod::replica {
+
+using jute::ErrorCode;
+using jute::OpCode;
+
+ClientConnection::ClientConnection(Lane& lane, const ServingRules& rules, std::string address,
+                                   SteadyTimeMs now)
+    : lane_(lane), rules_(rules), address_(std::move(address)), last_heard_(now) {
+  ids_ = std::make_shared<const state::AuthIds>(state::AuthIds{{"ip", address_}});
+}
+
+// ---- bytes in ---------------------------------------------------------------------------------
+
+void ClientConnection::receive(BytesView bytes, SteadyTimeMs now) {
+  if (is_ending_ || is_gone_) return;
+  last_heard_ = now;
+  input_.append(bytes);
+  take_frames();
+}
+
+// Stops at an incomplete frame, while a session is being made, and when too much is waiting.
+void ClientConnection::take_frames() {
+  std::size_t taken = 0;
+  if (phase_ == Phase::kNew && take_word()) return;
+  while (!is_ending_ && phase_ != Phase::kEstablishing && !is_congested() && !has_close_request_) {
+    const BytesView rest = BytesView(input_).substr(taken);
+    if (rest.size() < kLengthBytes) break;
+    const auto length = jute::load_big_endian<std::int32_t>(rest.data());
+    if (length <= 0 || length > rules_.max_frame_bytes) {
+      end_with("a frame of " + std::to_string(length) + " bytes; the limit (jute.maxbuffer) is " +
+               std::to_string(rules_.max_frame_bytes));
+      break;
+    }
+    const auto body_bytes = static_cast<std::size_t>(length);
+    if (rest.size() - kLengthBytes < body_bytes) break;
+    const BytesView body = rest.substr(kLengthBytes, body_bytes);
+    taken += kLengthBytes + body_bytes;
+    ++lane_.counters.packets_received;
+    if (phase_ == Phase::kNew) take_connect(body);
+    else take_request(body);
+  }
+  if (is_ending_ || has_close_request_) input_.clear();
+  else input_.erase(0, taken);
+}
+
+// A fresh connection may begin with a four-letter word instead of a frame's length.
+bool ClientConnection::take_word() {
+  if (input_.size() < kLengthBytes || !rules_.answer_word) return false;
+  const std::string answer = rules_.answer_word(BytesView(input_).substr(0, kLengthBytes));
+  if (answer.empty()) return false;
+  output_.append(answer);
+  is_ending_ = true;
+  return true;
+}
+
+// Reference, protocol section 3.1, but that the password is checked before anything else happens.
+void ClientConnection::take_connect(BytesView body) {
+  jute::Reader in(body);
+  const auto request = jute::decode<jute::ConnectRequest>(in);
+  if (!request) return end_with("a connect request that does not parse");
+  knows_read_only_ = in.remaining() > 0;
+  if (request->last_zxid_seen > lane_.state.applied()) {
+    return end_with("a client that has seen a later zxid than this server");
+  }
+  phase_ = Phase::kEstablishing;
+  const SessionId session = request->session_id;
+  if (session.value != 0 && request->password != session_password(session)) return session_refused();
+  Submission submission{.kind = session.value == 0 ? Submission::Kind::kOpenSession
+                                                   : Submission::Kind::kResumeSession,
+                        .from = shared_from_this(),
+                        .request = {},
+                        .timeout_ms = std::clamp(request->timeout_ms, rules_.min_session_timeout_ms,
+                                                 rules_.max_session_timeout_ms)};
+  submission.request.session = session;
+  lane_.submitted.push_back(std::move(submission));
+}
+
+void ClientConnection::take_request(BytesView frame) {
+  jute::Reader in(frame);
+  const auto header = jute::decode<jute::RequestHeader>(in);
+  if (!header) return end_with("a request shorter than its header");
+  dispatch(*header, in.rest());
+}
+
+void ClientConnection::dispatch(const jute::RequestHeader& header, BytesView record) {
+  const auto type = static_cast<OpCode>(header.type);
+  if (type == OpCode::kAuth) return take_auth(header.xid, record);
+  if (type == OpCode::kSasl) {  // not configured: a null token, as Java answers
+    return reply_in_turn(header.xid, {}, ErrorCode::kOk, jute::encode(NullableView()), false);
+  }
+  if (!has_required_identity(rules_.authentication, *ids_)) {
+    complaint_ = "a request without an identity of a required scheme";
+    return reply_in_turn(header.xid, {}, ErrorCode::kSessionClosedRequireAuth, {}, true);
+  }
+  if (is_read(type)) {
+    if (waiting_.empty()) return run_read(header.xid, type, record);
+    waiting_.push_back({Waiting::Kind::kRead, header.xid, type, Bytes(record)});
+    ++waiting_reads_;
+    return;
+  }
+  switch (type) {
+    case OpCode::kSync:
+      return submit_sync(header, record);
+    case OpCode::kCreate:
+    case OpCode::kCreate2:
+    case OpCode::kCreateContainer:
+    case OpCode::kCreateTtl:
+    case OpCode::kDelete:
+    case OpCode::kSetData:
+    case OpCode::kSetAcl:
+    case OpCode::kMulti:
+    case OpCode::kReconfig:
+      return submit_write(header, record);
+    case OpCode::kCloseSession:
+      has_close_request_ = true;
+      return submit_write(header, record);
+    default:  // check outside a multi and the server's own opcodes among them
+      complaint_ = "a request of unknown type " + std::to_string(header.type);
+      return reply_in_turn(header.xid, Zxid{-1}, ErrorCode::kUnimplemented, {}, true);
+  }
+}
+
+void ClientConnection::take_auth(std::int32_t xid, BytesView record) {
+  const auto packet = jute::decode<jute::AuthPacket>(record);
+  const auto proved = packet ? authenticate(rules_.authentication, packet->scheme.value_or(""),
+                                            packet->auth.value_or(""), address_)
+                             : std::nullopt;
+  if (!proved) {
+    complaint_ = "a failed authentication";
+    return reply_in_turn(xid, {}, ErrorCode::kAuthFailed, {}, true);
+  }
+  auto ids = std::make_shared<state::AuthIds>(*ids_);
+  for (const state::AuthId& id : *proved) {
+    if (std::ranges::find(*ids, id) == ids->end()) ids->push_back(id);
+  }
+  ids_ = std::move(ids);
+  reply_in_turn(xid, {}, ErrorCode::kOk, {}, false);
+}
+
+void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView record) {
+  const auto type = static_cast<OpCode>(header.type);
+  waiting_.push_back({Waiting::Kind::kCore, header.xid, type, {}});
+  lane_.submitted.push_back({.kind = Submission::Kind::kWrite,
+                             .from = shared_from_this(),
+                             .request = {session_, header.xid, type, Bytes(record), ids_}});
+}
+
+void ClientConnection::submit_sync(const jute::RequestHeader& header, BytesView record) {
+  const auto request = jute::decode<jute::PathRecord>(record);
+  if (!request) {
+    return reply_in_turn(header.xid, lane_.state.applied(), ErrorCode::kMarshallingError, {}, false);
+  }
+  waiting_.push_back({Waiting::Kind::kCore, header.xid, OpCode::kSync, jute::encode(*request)});
+  lane_.submitted.push_back({.kind = Submission::Kind::kSync, .from = shared_from_this(), .request = {}});
+}
+
+// ---- replies ----------------------------------------------------------------------------------
+
+void ClientConnection::run_read(std::int32_t xid, OpCode type, BytesView record) {
+  const Reader reader{lane_, *this, *ids_, rules_.access, session_};
+  const Zxid zxid = lane_.state.applied();
+  if (type == OpCode::kSetWatches || type == OpCode::kSetWatches2) {
+    const ErrorCode error = read(reader, type, record, output_);
+    Frame(output_, xid, zxid, error).finish();
+  } else {
+    Frame frame(output_, type == OpCode::kPing ? jute::kPingXid : xid, zxid);
+    const ErrorCode error = read(reader, type, record, frame.body());
+    if (error != ErrorCode::kOk) {
+      if (type == OpCode::kMultiRead) frame.set_error(error);
+      else frame.fail(error);
+    }
+    frame.finish();
+  }
+  ++lane_.counters.packets_sent;
+}
+
+void ClientConnection::reply_in_turn(std::int32_t xid, Zxid zxid, ErrorCode error, BytesView body,
+                                     bool ends_connection) {
+  Waiting ready{.kind = Waiting::Kind::kReady, .xid = xid, .type = {}, .bytes = {},
+                .ends_connection = ends_connection};
+  Frame frame(ready.bytes, xid, zxid, error);
+  frame.body().append(body);
+  frame.finish();
+  waiting_.push_back(std::move(ready));
+  if (ends_connection) has_close_request_ = true;  // nothing after it counts
+  run_waiting();
+}
+
+// Everything at the front that need not wait for the core.
+void ClientConnection::run_waiting() {
+  while (!waiting_.empty() && waiting_.front().kind != Waiting::Kind::kCore && !is_ending_) {
+    const Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (next.kind == Waiting::Kind::kRead) {
+      --waiting_reads_;
+      run_read(next.xid, next.type, next.bytes);
+    } else {
+      output_.append(next.bytes);
+      ++lane_.counters.packets_sent;
+      if (next.ends_connection) is_ending_ = true;
+    }
+  }
+}
+
+ClientConnection::Waiting ClientConnection::pop_waiting_for_core() {
+  SYNOD_ASSERT(!waiting_.empty() && waiting_.front().kind == Waiting::Kind::kCore);
+  Waiting front = std::move(waiting_.front());
+  waiting_.pop_front();
+  return front;
+}
+
+void ClientConnection::answer(const state::ApplyResult& result) {
+  if (is_gone_ || is_ending_) return;
+  const Waiting request = pop_waiting_for_core();
+  Frame frame(output_, request.xid, lane_.state.applied(), result.outcome.error);
+  if (result.outcome.error == ErrorCode::kOk) append_write_reply(frame.body(), request.type, result);
+  frame.finish();
+  ++lane_.counters.packets_sent;
+  if (request.type == OpCode::kCloseSession) is_ending_ = true;
+  run_waiting();
+  take_frames();
+  stir();
+}
+
+void ClientConnection::answer_error(ErrorCode error) {
+  if (is_gone_ || is_ending_) return;
+  const Waiting request = pop_waiting_for_core();
+  Frame(output_, request.xid, lane_.state.applied(), error).finish();
+  ++lane_.counters.packets_sent;
+  run_waiting();
+  take_frames();
+  stir();
+}
+
+void ClientConnection::answer_sync() {
+  if (is_gone_ || is_ending_) return;
+  const Waiting request = pop_waiting_for_core();
+  Frame frame(output_, request.xid, lane_.state.applied());
+  frame.body().append(request.bytes);
+  frame.finish();
+  ++lane_.counters.packets_sent;
+  run_waiting();
+  take_frames();
+  stir();
+}
+
+void ClientConnection::session_opened(SessionId session, std::int32_t timeout_ms) {
+  if (is_gone_ || is_ending_) return;
+  session_ = session;
+  timeout_ms_ = timeout_ms;
+  phase_ = Phase::kEstablished;
+  reply_connect(session, timeout_ms);
+  take_frames();
+  stir();
+}
+
+// The client takes a zero session for "expired".
+void ClientConnection::session_refused() {
+  if (is_gone_ || is_ending_) return;
+  reply_connect({}, 0);
+  is_ending_ = true;
+  stir();
+}
+
+void ClientConnection::reply_connect(SessionId session, std::int32_t timeout_ms) {
+  const std::string password =
+      session.value == 0 ? std::string(kPasswordBytes, '\0') : session_password(session);
+  Bytes body = jute::encode(jute::ConnectResponse{0, timeout_ms, session, password});
+  if (knows_read_only_) body.push_back('\0');
+  jute::append(output_, BytesView(body));  // a string's encoding is a frame's: length and bytes
+  ++lane_.counters.packets_sent;
+}
+
+void ClientConnection::notify(jute::EventType type, std::string_view path, Zxid zxid, state::AclId acl) {
+  if (is_gone_ || is_ending_) return;
+  if (!rules_.access.allows(lane_.state.tree().acls().list(acl), jute::perms::kRead, *ids_)) return;
+  append_notification(output_, type, path, zxid);
+  ++lane_.counters.packets_sent;
+  stir();
+}
+
+// ---- the end ----------------------------------------------------------------------------------
+
+void ClientConnection::end() {
+  if (is_gone_ || is_ending_) return;
+  is_ending_ = true;
+  stir();
+}
+
+void ClientConnection::end_with(std::string complaint) {
+  complaint_ = std::move(complaint);
+  is_ending_ = true;
+}
+
+void ClientConnection::disconnected() {
+  if (std::exchange(is_gone_, true)) return;
+  lane_.watches.remove_all(*this);
+  lane_.submitted.push_back({.kind = Submission::Kind::kGone, .from = shared_from_this(), .request = {}});
+}
+
+void ClientConnection::stir() {
+  if (std::exchange(is_stirred_, true)) return;
+  lane_.stirred.push_back(shared_from_this());
+}
+
+}  // namespace synod::replica

@@ -1,0 +1,131 @@
+// One client's connection, without its socket: bytes in, bytes out. It keeps ZooKeeper's promises of
+// order: replies in request order, a read never before the session's own earlier writes, an event
+// before any reply that can see the change.
+//
+// Every call is made under the lane's lock.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "jute/opcode.h"
+#include "jute/records.h"
+#include "replica/authentication.h"
+#include "replica/lane.h"
+#include "state/acl.h"
+#include "state/state.h"
+#include "state/watch_table.h"
+
+namespace synod::replica {
+
+// What holds for every connection; made once from the configuration.
+struct ServingRules {
+  std::int32_t min_session_timeout_ms = 4000;
+  std::int32_t max_session_timeout_ms = 40000;
+  std::int32_t max_frame_bytes = 1'048'575;  // jute.maxbuffer
+  // Beyond these, nothing more is taken from a connection until some of it is gone.
+  std::size_t max_waiting_requests = 1000;
+  std::size_t max_waiting_reads = 64;  // fewer: their replies are made at once when their turn comes
+  std::size_t max_output_bytes = 1 << 20;
+  AuthenticationRules authentication;
+  state::AccessRule access;
+  // Answers a four-letter word ("" for one that is none). Called under the lane's lock.
+  std::function<std::string(std::string_view word)> answer_word;
+};
+
+class ClientConnection final : public state::Watcher, public std::enable_shared_from_this<ClientConnection> {
+ public:
+  // `address`: as text, without port. All references outlive the connection.
+  ClientConnection(Lane& lane, const ServingRules& rules, std::string address, SteadyTimeMs now);
+
+  // From the socket.
+  void receive(BytesView bytes, SteadyTimeMs now);
+  void disconnected();
+  [[nodiscard]] Bytes& output() { return output_; }  // to be written, then cleared, by the caller
+  // Write what is in output(), then close. Nothing more is taken in.
+  [[nodiscard]] bool is_ending() const { return is_ending_; }
+  // Why the server ended it, for one log line; empty when that is nothing unusual.
+  [[nodiscard]] const std::string& complaint() const { return complaint_; }
+  // The output was written: what had to wait for room goes on.
+  void resume() { take_frames(); }
+  // Too much is waiting, for the core or for the client: read no more for now.
+  [[nodiscard]] bool is_congested() const {
+    return phase_ == Phase::kEstablishing || waiting_.size() >= rules_.max_waiting_requests ||
+           waiting_reads_ >= rules_.max_waiting_reads || output_.size() >= rules_.max_output_bytes ||
+           (lane_.is_core_congested && !waiting_.empty());
+  }
+  // Taken from the lane's list of those that the core stirred.
+  void settle() { is_stirred_ = false; }
+  [[nodiscard]] bool is_gone() const { return is_gone_; }
+  [[nodiscard]] bool has_session() const { return phase_ == Phase::kEstablished; }
+  [[nodiscard]] SteadyTimeMs last_heard() const { return last_heard_; }
+  [[nodiscard]] SessionId session() const { return session_; }
+  [[nodiscard]] std::int32_t timeout_ms() const { return timeout_ms_; }
+  [[nodiscard]] const std::string& address() const { return address_; }
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+
+  // From the core, in the order of what was submitted.
+  void session_opened(SessionId session, std::int32_t timeout_ms);
+  void session_refused();
+  void answer(const state::ApplyResult& result);        // a write, applied
+  void answer_error(jute::ErrorCode error);             // a write that left no transaction
+  void answer_sync();
+  // From the core, at any time: the session ended, or moved to another connection.
+  void end();
+
+  void notify(jute::EventType type, std::string_view path, Zxid zxid, state::AclId acl) override;
+
+ private:
+  enum class Phase : std::uint8_t { kNew, kEstablishing, kEstablished };
+
+  // A request whose turn has not come: it waits for the core, or behind one that does.
+  struct Waiting {
+    enum class Kind : std::uint8_t { kCore, kRead, kReady } kind{};
+    std::int32_t xid = 0;
+    jute::OpCode type{};
+    Bytes bytes;  // kRead: the request record; kReady: the finished frame
+    bool ends_connection = false;
+  };
+
+  void stir();
+  void take_frames();
+  void take_connect(BytesView body);
+  bool take_word();
+  void take_request(BytesView frame);
+  void dispatch(const jute::RequestHeader& header, BytesView record);
+  void take_auth(std::int32_t xid, BytesView record);
+  void submit_write(const jute::RequestHeader& header, BytesView record);
+  void submit_sync(const jute::RequestHeader& header, BytesView record);
+  void reply_in_turn(std::int32_t xid, Zxid zxid, jute::ErrorCode error, BytesView body, bool ends_connection);
+  void reply_connect(SessionId session, std::int32_t timeout_ms);
+  void run_read(std::int32_t xid, jute::OpCode type, BytesView record);
+  void run_waiting();
+  Waiting pop_waiting_for_core();
+  void end_with(std::string complaint);
+
+  Lane& lane_;
+  const ServingRules& rules_;
+  std::string address_;
+  std::shared_ptr<const state::AuthIds> ids_;
+  Phase phase_ = Phase::kNew;
+  bool is_ending_ = false;
+  bool is_gone_ = false;
+  bool has_close_request_ = false;
+  bool knows_read_only_ = false;  // the connect request had the readOnly byte, so the reply has it too
+  std::string complaint_;
+  SessionId session_;
+  std::int32_t timeout_ms_ = 0;
+  SteadyTimeMs last_heard_;
+  Bytes input_;   // an incomplete frame
+  Bytes output_;
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_reads_ = 0;
+  bool is_stirred_ = false;
+};
+
+}  // namespace synod::replica

@@ -1,0 +1,51 @@
+// A connection thread's share of the server: its watches, and what passes between its connections
+// and the core. Everything here, the connections included, is guarded by the lane's lock, which the
+// thread holds while it works and the core takes (of all lanes) while it applies.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/ids.h"
+#include "primary/primary.h"
+#include "state/state.h"
+#include "state/watch_table.h"
+
+namespace synod::replica {
+
+class ClientConnection;
+
+// From a connection to the core.
+struct Submission {
+  enum class Kind : std::uint8_t {
+    kOpenSession,    // timeout_ms
+    kResumeSession,  // request.session, timeout_ms; the password has been checked
+    kWrite,          // request
+    kSync,           // answer once everything proposed so far is applied
+    kGone,           // the connection is no more; its session lives on
+  };
+  Kind kind{};
+  std::shared_ptr<ClientConnection> from;
+  primary::Request request;
+  std::int32_t timeout_ms = 0;
+};
+
+// For mntr and srvr.
+struct LaneCounters {
+  std::uint64_t packets_received = 0;
+  std::uint64_t packets_sent = 0;
+};
+
+struct Lane {
+  explicit Lane(const state::State& replicated) : state(replicated) {}
+
+  const state::State& state;
+  state::WatchTable watches;
+  std::vector<Submission> submitted;                      // taken by the core
+  std::vector<std::shared_ptr<ClientConnection>> stirred;  // have output, or an end, that the core made
+  bool is_core_congested = false;  // globalOutstandingLimit is reached
+  LaneCounters counters;
+};
+
+}  // namespace synod::replica

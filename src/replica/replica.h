@@ -1,0 +1,155 @@
+// One server, deterministic: engine, primary, state and storage ports as one state machine. Events go
+// in by the calls below, all from one thread (the core's); what follows goes out through the file
+// port and into the outputs of connections.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "consensus/engine.h"
+#include "primary/primary.h"
+#include "replica/client_connection.h"
+#include "replica/lane.h"
+#include "replica/reaper.h"
+#include "replica/session_tracker.h"
+#include "replica/snapshotter.h"
+#include "state/state.h"
+#include "storage/data_directory.h"
+#include "storage/file_port.h"
+#include "storage/log_writer.h"
+#include "storage/recovery.h"
+
+namespace synod::replica {
+
+// What the replica needs from whoever runs it.
+class Host {
+ public:
+  // Between these two calls no connection thread reads the state or touches a connection.
+  virtual void pause_readers() = 0;
+  virtual void resume_readers() = 0;
+
+ protected:
+  ~Host() = default;
+};
+
+struct Options {
+  storage::DataDirectory directory;
+  storage::RecoveryOptions recovery;
+  state::OwnerRules owner_rules;
+  primary::Options primary;
+  SnapshotOptions snapshots;
+  ReaperOptions reaper;
+  std::uint64_t log_preallocate_bytes = std::uint64_t{64} << 20;  // preAllocSize
+  std::uint64_t log_size_limit_bytes = 0;                         // txnLogSizeLimitInKb; 0: none
+  bool is_flushing = true;                                        // forceSync
+  std::int64_t tick_ms = 2000;
+  std::size_t max_outstanding = 1000;  // globalOutstandingLimit
+  std::uint8_t server_id = 1;          // in session ids; a standalone Java server uses 1 too
+  std::uint64_t seed = 0;
+};
+
+struct Time {
+  SteadyTimeMs steady;
+  WallTimeMs wall;
+};
+
+class Replica {
+ public:
+  // Recovers the directory; blocks. An error says what to do about it.
+  [[nodiscard]] static Result<std::unique_ptr<Replica>> open(storage::FilePort& files, Host& host,
+                                                             Options options, Time now);
+
+  // A new connection thread. Lanes live as long as the replica.
+  Lane& add_lane();
+
+  // Events. After each of them lanes may hold stirred connections, and failure() may be set.
+  void advance(Time now);  // lanes hold submissions
+  void tick(Time now);     // at least four times a tick
+  void io_done(storage::IoToken token, Result<void> result, Time now);
+
+  // Nothing is on its way to the log, and nothing waits to go there.
+  [[nodiscard]] bool is_idle() const { return !is_log_busy_ && !log_.has_pending() && in_flight_.empty(); }
+  // The last word to the disk, blocking; only when idle, and then nothing else may be called.
+  [[nodiscard]] Result<void> stop();
+
+  // Set once, for good: the log could not be written or flushed. Nothing is answered any more; the
+  // process must end (and never retry: what a failed flush lost stays lost).
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+  // Things that an operator should hear of; told once.
+  [[nodiscard]] std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
+
+  [[nodiscard]] const state::State& state() const { return *state_; }
+  [[nodiscard]] const storage::RecoveryReport& recovery() const { return recovery_; }
+  [[nodiscard]] std::size_t outstanding() const { return in_flight_.size(); }
+  [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
+
+ private:
+  // Something to be done once everything up to `after` is applied; with a transaction: once that is.
+  struct InFlight {
+    enum class Kind : std::uint8_t { kTxn, kResume, kSync, kError } kind{};
+    Zxid after;
+    SharedBytes txn;
+    std::shared_ptr<ClientConnection> from;  // null: the server's own
+    SessionId session;                       // kResume
+    std::int32_t timeout_ms = 0;             // kResume
+    jute::ErrorCode error{};                 // kError
+  };
+
+  Replica(storage::FilePort& files, Host& host, Options options, std::unique_ptr<state::State> state,
+          storage::RecoveryReport recovery, storage::PurgeInput files_there, Time now);
+
+  void gather();
+  void take(Submission submission, Time now);
+  void open_session(Submission submission, Time now);
+  void propose(primary::Request request, std::shared_ptr<ClientConnection> from, Time now);
+  void queue(InFlight item) { in_flight_.push_back(std::move(item)); }
+  void take_effects();
+  void append(const consensus::Entry& entry);
+  void write_log();
+  bool apply_committed(Time now);
+  void spread_congestion();
+  void finish(const InFlight& item, Time now);
+  void apply(const InFlight& item, Time now);
+  void after_session_txn(const jute::Txn& txn, const InFlight& item, Time now);
+  void resume(const InFlight& item, Time now);
+  void expire_sessions(Time now);
+  void reap(Time now);
+  [[nodiscard]] SessionId next_session_id();
+  void run(Time now);
+
+  storage::FilePort& files_;
+  Host& host_;
+  Options options_;
+  std::unique_ptr<state::State> state_;
+  storage::RecoveryReport recovery_;
+  primary::Primary primary_;
+  std::unique_ptr<consensus::Engine> engine_;
+  storage::FileHandleSource handles_;
+  storage::LogWriter log_;
+  Snapshotter snapshotter_;
+  SessionTracker sessions_;
+  Reaper reaper_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+
+  std::vector<Submission> inbox_;
+  std::deque<InFlight> in_flight_;
+  Zxid proposed_;
+  Zxid committed_;
+  Zxid appended_;      // handed to the log
+  Zxid on_its_way_;    // in the batch being written
+  bool is_log_busy_ = false;
+  storage::IoToken log_token_{};
+  std::int64_t last_session_id_ = 0;
+  std::uint64_t digest_mismatches_ = 0;
+  std::optional<Error> failure_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace synod::replica

@@ -1,0 +1,80 @@
+#include "replica/session_tracker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "replica/client_connection.h"
+
+namespace synod::replica {
+
+void SessionTracker::add(SessionId id, std::int32_t timeout_ms, SteadyTimeMs now) {
+  Session& session = sessions_[id];
+  session.timeout_ms = timeout_ms;
+  session.last_heard = now;
+  schedule(id, session);
+}
+
+void SessionTracker::remove(SessionId session) { sessions_.erase(session); }
+
+std::shared_ptr<ClientConnection> SessionTracker::attach(SessionId id, std::int32_t timeout_ms,
+                                                         std::shared_ptr<ClientConnection> connection,
+                                                         SteadyTimeMs now) {
+  add(id, timeout_ms, now);
+  return std::exchange(sessions_[id].connection, std::move(connection));
+}
+
+void SessionTracker::detach(SessionId id, const ClientConnection& connection, SteadyTimeMs now) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || found->second.connection.get() != &connection) return;
+  found->second.last_heard = std::min(now, last_heard(found->second));
+  found->second.connection.reset();
+}
+
+std::shared_ptr<ClientConnection> SessionTracker::connection_of(SessionId session) const {
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr : found->second.connection;
+}
+
+std::vector<SessionId> SessionTracker::expire(SteadyTimeMs now) {
+  const SteadyTimeMs last_run = std::exchange(last_run_, now).value_or(now);
+  if (now.value - last_run.value > 2 * tick_ms_) {
+    for (auto& [id, session] : sessions_) {
+      session.last_heard = now;
+      schedule(id, session);
+    }
+  }
+  std::vector<SessionId> expired;
+  while (!buckets_.empty() && buckets_.begin()->first <= now.value) {
+    const auto [bucket_ms, id] = *buckets_.begin();
+    buckets_.erase(buckets_.begin());
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end() || found->second.bucket_ms != bucket_ms) continue;
+    Session& session = found->second;
+    session.last_heard = last_heard(session);
+    if (bucket_of(session) > now.value) {
+      schedule(id, session);
+    } else {
+      session.bucket_ms = 0;  // given; its removal follows when the transaction is applied
+      expired.push_back(id);
+    }
+  }
+  return expired;
+}
+
+std::int64_t SessionTracker::bucket_of(const Session& session) const {
+  return ((session.last_heard.value + session.timeout_ms) / tick_ms_ + 1) * tick_ms_;
+}
+
+void SessionTracker::schedule(SessionId id, Session& session) {
+  const std::int64_t bucket_ms = bucket_of(session);
+  if (bucket_ms == session.bucket_ms) return;
+  session.bucket_ms = bucket_ms;
+  buckets_.emplace(bucket_ms, id);
+}
+
+SteadyTimeMs SessionTracker::last_heard(const Session& session) {
+  if (!session.connection) return session.last_heard;
+  return std::max(session.last_heard, session.connection->last_heard());
+}
+
+}  // namespace synod::replica
