@@ -1,4 +1,6 @@
 // The multi request (reference, protocol section 11): all of its parts or none.
+#include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,36 +19,41 @@ struct Part {
   BytesView record;
 };
 
-bool is_valid_creation(OpCode type, const jute::NullableAclViews& acl, std::int32_t flags) {
+// What a creation inside a multi really makes (3.9's Op.create): the container flag counts under every
+// header, and a createTTL without a TTL mode is an ordinary creation.
+OpCode creation_type(OpCode type, std::int32_t flags) {
+  if (flags == 4) return OpCode::kCreateContainer;
   const bool is_ttl = flags == 5 || flags == 6;
-  return acl && flags >= 0 && flags <= 6 && (type == OpCode::kCreateTtl || !is_ttl);
+  return type == OpCode::kCreateTtl && !is_ttl ? OpCode::kCreate : type;
 }
 
-// Skips one record. False: not a write that a multi may hold, or nonsense in it (as of 3.9 that spoils the whole
-// request).
-bool skip_record(jute::Reader& in, OpCode type) {
+// Takes one record and says what kind of part it makes. Nothing: not a write that a multi may hold, or nonsense in it that
+// as of 3.9 spoils the whole request.
+std::optional<OpCode> take_record(jute::Reader& in, OpCode type) {
+  const auto if_whole = [&](const auto& request) {
+    return request && request->path ? std::optional(type) : std::nullopt;
+  };
   switch (type) {
     case OpCode::kCreate:
     case OpCode::kCreate2:
     case OpCode::kCreateContainer: {
       const auto request = jute::decode<jute::CreateRequest>(in);
-      return request && request->path && is_valid_creation(type, request->acl, request->flags);
+      if (!request || !request->path || !request->acl) return std::nullopt;
+      if (request->flags < 0 || request->flags > 4) return std::nullopt;
+      return creation_type(type, request->flags);
     }
     case OpCode::kCreateTtl: {
       const auto request = jute::decode<jute::CreateTtlRequest>(in);
-      return request && request->path && is_valid_creation(type, request->acl, request->flags);
+      if (!request || !request->path) return std::nullopt;
+      return creation_type(type, request->flags);
     }
     case OpCode::kDelete:
-    case OpCode::kCheck: {
-      const auto request = jute::decode<jute::PathVersionRequest>(in);
-      return request && request->path;
-    }
-    case OpCode::kSetData: {
-      const auto request = jute::decode<jute::SetDataRequest>(in);
-      return request && request->path;
-    }
+    case OpCode::kCheck:
+      return if_whole(jute::decode<jute::PathVersionRequest>(in));
+    case OpCode::kSetData:
+      return if_whole(jute::decode<jute::SetDataRequest>(in));
     default:
-      return false;
+      return std::nullopt;
   }
 }
 
@@ -58,9 +65,9 @@ std::optional<std::vector<Part>> split(BytesView body) {
     if (!header) return std::nullopt;
     if (header->done) return parts;
     const BytesView start = in.rest();
-    const auto type = static_cast<OpCode>(header->type);
-    if (!skip_record(in, type)) return std::nullopt;
-    parts.push_back({type, start.substr(0, start.size() - in.remaining())});
+    const auto type = take_record(in, static_cast<OpCode>(header->type));
+    if (!type) return std::nullopt;
+    parts.push_back({*type, start.substr(0, start.size() - in.remaining())});
   }
 }
 

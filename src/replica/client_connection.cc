@@ -134,9 +134,9 @@ void ClientConnection::dispatch(const jute::RequestHeader& header, BytesView rec
 
 void ClientConnection::take_auth(std::int32_t xid, BytesView record) {
   const auto packet = jute::decode<jute::AuthPacket>(record);
-  const auto proved = packet ? authenticate(rules_.authentication, packet->scheme.value_or(""),
-                                            packet->auth.value_or(""), address_)
-                             : std::nullopt;
+  if (!packet) return end_with("an auth packet that does not parse");
+  const auto proved = authenticate(rules_.authentication, packet->scheme.value_or(""),
+                                   packet->auth.value_or(""), address_);
   if (!proved) {
     complaint_ = "a failed authentication";
     return reply_in_turn(xid, {}, ErrorCode::kAuthFailed, {}, true);

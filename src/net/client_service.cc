@@ -1,0 +1,220 @@
+#include "net/client_service.h"
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <utility>
+
+namespace synod::net {
+
+using boost::asio::ip::tcp;
+
+namespace {
+
+replica::Time now() {
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  return {steady_now(), {duration_cast<milliseconds>(wall).count()}};
+}
+
+}  // namespace
+
+// Always in the same order; connection threads take only their own.
+void ReaderLocks::pause_readers() {
+  for (ClientLoop* loop : loops_) loop->mutex().lock();
+}
+
+void ReaderLocks::resume_readers() {
+  for (ClientLoop* loop : loops_) loop->mutex().unlock();
+}
+
+ClientService::ClientService(replica::Replica& replica, ReaderLocks& locks, const replica::ServingRules& rules,
+                             ServiceOptions options, ServiceEvents events)
+    : replica_(replica), options_(std::move(options)), events_(std::move(events)) {
+  const ClientLoop::Hooks hooks{
+      .submitted = [this] { call_core(); },
+      .closed = [this](const std::string& address) { closed(address); },
+      .complained =
+          [this](const std::string& address, const std::string& complaint) {
+            events_.warn("closed the connection from " + address + ": " + complaint);
+          }};
+  for (std::size_t i = 0; i < options_.loops; ++i) {
+    loops_.push_back(
+        std::make_unique<ClientLoop>(replica_.add_lane(), rules, options_.sessionless_timeout_ms, hooks));
+    locks.add(*loops_.back());
+  }
+  tick_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
+  accept_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
+}
+
+ClientService::~ClientService() = default;
+
+Result<void> ClientService::listen() {
+  boost::system::error_code error;
+  tcp::endpoint endpoint(tcp::v6(), options_.port);
+  if (!options_.address.empty()) {
+    tcp::resolver resolver(core_io());
+    const auto found = resolver.resolve(options_.address, std::to_string(options_.port), error);
+    if (error || found.empty()) {
+      return fail(ErrorKind::kIo, "clientPortAddress " + options_.address + " does not resolve: " + error.message());
+    }
+    endpoint = found.begin()->endpoint();
+  }
+  auto acceptor = std::make_unique<tcp::acceptor>(core_io());
+  acceptor->open(endpoint.protocol(), error);
+  if (error && options_.address.empty()) {  // a machine without IPv6
+    endpoint = tcp::endpoint(tcp::v4(), options_.port);
+    acceptor->open(endpoint.protocol(), error);
+  }
+  const auto step = [&](auto&& call) {
+    if (!error) call();
+  };
+  step([&] { acceptor->set_option(tcp::acceptor::reuse_address(true), error); });
+  step([&] {
+    if (endpoint.address().is_v6()) acceptor->set_option(boost::asio::ip::v6_only(false), error);
+  });
+  step([&] { acceptor->bind(endpoint, error); });
+  step([&] { acceptor->listen(options_.backlog > 0 ? options_.backlog : tcp::acceptor::max_listen_connections, error); });
+  if (error) {
+    return fail(ErrorKind::kIo, "cannot listen on port " + std::to_string(options_.port) + ": " + error.message() +
+                                    ". Is another server running? Choose a port with clientPort.");
+  }
+  port_ = acceptor->local_endpoint().port();
+  acceptor_ = std::move(acceptor);
+  return {};
+}
+
+void ClientService::run() {
+  for (std::size_t i = 1; i < loops_.size(); ++i) {
+    threads_.emplace_back([this, i] {
+      const auto keep_running = boost::asio::make_work_guard(loops_[i]->io());
+      loops_[i]->io().run();
+    });
+  }
+  accept();
+  wait_for_tick();
+  const auto keep_running = boost::asio::make_work_guard(core_io());
+  core_io().run();
+  for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->io().stop();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void ClientService::stop() {
+  boost::asio::post(core_io(), [this] {
+    if (std::exchange(is_stopping_, true)) return;
+    boost::system::error_code ignored;
+    if (acceptor_) acceptor_->close(ignored);
+    tick_timer_->cancel();
+    for (const auto& loop : loops_) {
+      boost::asio::post(loop->io(), [&loop = *loop] { loop.close_all(); });
+    }
+    boost::asio::post(core_io(), [this] { finish_if_idle(); });
+  });
+}
+
+void ClientService::finish_if_idle() {
+  if (is_stopping_ && (replica_.is_idle() || has_failed_) && connection_count() == 0) core_io().stop();
+}
+
+// ---- accepting --------------------------------------------------------------------------------
+
+void ClientService::accept() {
+  if (!acceptor_ || !acceptor_->is_open()) return;
+  ClientLoop& loop = *loops_[next_loop_++ % loops_.size()];
+  acceptor_->async_accept(loop.io(), [this, &loop](const boost::system::error_code& error, tcp::socket socket) {
+    if (error == boost::asio::error::operation_aborted || is_stopping_) return;
+    if (error) {  // out of descriptors, most likely: try again when some may be free
+      events_.warn("cannot accept a connection: " + error.message());
+      accept_timer_->expires_after(std::chrono::milliseconds(100));
+      return accept_timer_->async_wait([this](const boost::system::error_code& stopped) {
+        if (!stopped) accept();
+      });
+    }
+    boost::system::error_code ignored;
+    const auto peer = socket.remote_endpoint(ignored).address();
+    // What IPv4 clients are called on a socket that takes both.
+    std::string address = peer.is_v6() && peer.to_v6().is_v4_mapped()
+                              ? boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, peer.to_v6()).to_string()
+                              : peer.to_string();
+    socket.set_option(tcp::no_delay(true), ignored);
+    if (options_.is_keep_alive) socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+    if (may_admit(address)) {
+      boost::asio::dispatch(loop.io(), [&loop, socket = std::move(socket), address = std::move(address)]() mutable {
+        loop.adopt(std::move(socket), std::move(address));
+      });
+    } else {
+      events_.warn("refused a connection from " + address + ": there are too many (maxClientCnxns, maxCnxns)");
+      socket.set_option(boost::asio::socket_base::linger(true, 0), ignored);  // closes with a reset
+    }
+    accept();
+  });
+}
+
+bool ClientService::may_admit(const std::string& address) {
+  const std::scoped_lock lock(counts_mutex_);
+  if (options_.max_total != 0 && connections_ >= options_.max_total) return false;
+  std::size_t& here = per_address_[address];
+  if (options_.max_per_address != 0 && here >= options_.max_per_address) return false;
+  ++here;
+  ++connections_;
+  return true;
+}
+
+void ClientService::closed(const std::string& address) {
+  {
+    const std::scoped_lock lock(counts_mutex_);
+    const auto found = per_address_.find(address);
+    if (--found->second == 0) per_address_.erase(found);
+    --connections_;
+  }
+  if (is_stopping_) boost::asio::post(core_io(), [this] { finish_if_idle(); });
+}
+
+// ---- the core's turn --------------------------------------------------------------------------
+
+// Posted, not called: sockets that became ready together share one turn, and so one log batch.
+void ClientService::call_core() {
+  if (is_core_called_.exchange(true)) return;
+  boost::asio::post(core_io(), [this] {
+    is_core_called_ = false;
+    replica_.advance(now());
+    after_core();
+  });
+}
+
+void ClientService::io_done(storage::IoToken token, Result<void> result) {
+  boost::asio::post(core_io(), [this, token, result = std::move(result)] {
+    replica_.io_done(token, result, now());
+    after_core();
+  });
+}
+
+void ClientService::wait_for_tick() {
+  tick_timer_->expires_after(std::chrono::milliseconds(std::clamp<std::int64_t>(options_.tick_ms / 4, 1, 250)));
+  tick_timer_->async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    replica_.tick(now());
+    after_core();
+    wait_for_tick();
+  });
+}
+
+void ClientService::after_core() {
+  for (const std::string& warning : replica_.take_warnings()) events_.warn(warning);
+  if (replica_.failure() && !std::exchange(has_failed_, true)) events_.failed(*replica_.failure());
+  loops_.front()->flush_stirred();
+  for (std::size_t i = 1; i < loops_.size(); ++i) {
+    bool has_stirred = false;
+    {
+      const std::scoped_lock lock(loops_[i]->mutex());
+      has_stirred = !loops_[i]->lane().stirred.empty();
+    }
+    if (has_stirred) boost::asio::post(loops_[i]->io(), [&loop = *loops_[i]] { loop.flush_stirred(); });
+  }
+  finish_if_idle();
+}
+
+}  // namespace synod::net

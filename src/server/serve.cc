@@ -1,0 +1,236 @@
+#include "server/serve.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <chrono>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "net/client_service.h"
+#include "replica/replica.h"
+#include "server/four_letter_words.h"
+#include "server/posix_files.h"
+
+namespace synod::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::uint64_t bytes_of_kib(std::int64_t kib) { return kib > 0 ? static_cast<std::uint64_t>(kib) * 1024 : 0; }
+
+storage::Compression compression_of(SnapshotCompression method) {
+  switch (method) {
+    case SnapshotCompression::kNone:
+      return storage::Compression::kNone;
+    case SnapshotCompression::kGzip:
+      return storage::Compression::kGzip;
+    case SnapshotCompression::kSnappy:
+      return storage::Compression::kSnappy;
+  }
+  return storage::Compression::kNone;
+}
+
+replica::SnapshotOptions snapshot_options(const Config& config) {
+  replica::SnapshotOptions options;
+  options.txns_between = static_cast<std::uint64_t>(config.snap_count);
+  options.log_bytes_between = bytes_of_kib(config.snap_size_limit_kib);
+  options.compression = compression_of(config.snapshot_compression);
+  options.with_digest = config.digest_enabled;
+  options.with_last_zxid = config.serialize_last_processed_zxid_enabled;
+  // ZooKeeper purges only when told to; disks that fill up by default help nobody.
+  options.purges = config.autopurge_purge_interval_hours.value_or(1) > 0;
+  options.purge.snapshots_kept = static_cast<std::size_t>(config.autopurge_snap_retain_count);
+  return options;
+}
+
+primary::Options primary_options(const Config& config) {
+  primary::Options options;
+  options.access.skip = config.skip_acl;
+  options.schemes.digest = config.digest_authentication_enabled;
+  options.enforces_quota = config.enforce_quota;
+  options.allows_reconfig = config.reconfig_enabled;
+  options.writes_digest = config.digest_enabled;
+  options.writes_closed_paths = config.close_session_txn_enabled;
+  options.max_txn_bytes = static_cast<std::size_t>(config.jute_max_buffer_bytes) +
+                          static_cast<std::size_t>(config.jute_max_buffer_extra_bytes.value_or(1024));
+  return options;
+}
+
+replica::Options replica_options(const Config& config) {
+  replica::Options options;
+  options.directory = {config.data_dir.string(), config.data_log_dir.string()};
+  options.recovery.creates_directories = config.datadir_autocreate;
+  options.recovery.creates_database = config.db_autocreate;
+  options.recovery.trusts_empty_snapshot = config.snapshot_trust_empty;
+  options.owner_rules = {config.extended_types_enabled, config.emulate_353_ttl_nodes};
+  options.primary = primary_options(config);
+  options.snapshots = snapshot_options(config);
+  options.reaper = {config.container_check_interval_ms, config.container_max_per_minute,
+                    config.container_max_never_used_interval_ms};
+  options.log_preallocate_bytes = bytes_of_kib(config.pre_alloc_size_kib);
+  options.log_size_limit_bytes = bytes_of_kib(config.txn_log_size_limit_kib);
+  options.is_flushing = config.force_sync;
+  options.tick_ms = config.tick_time_ms;
+  options.max_outstanding = static_cast<std::size_t>(std::max(config.global_outstanding_limit, 1));
+  options.seed = std::random_device{}();
+  return options;
+}
+
+net::ServiceOptions service_options(const Config& config) {
+  const auto limit = [](int count) { return count > 0 ? static_cast<std::size_t>(count) : 0; };
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t loops = cores <= 4 ? 1 : cores / 4;  // few: a hand-over costs more than it gains
+  net::ServiceOptions options;
+  options.address = config.client_port_address;
+  options.port = static_cast<std::uint16_t>(*config.client_port);
+  options.backlog = config.client_port_listen_backlog;
+  options.is_keep_alive = config.client_tcp_keep_alive;
+  options.max_per_address = limit(config.max_client_cnxns);
+  options.max_total = limit(config.max_cnxns);
+  options.sessionless_timeout_ms = config.sessionless_connection_timeout_ms;
+  options.loops = config.connection_threads > 0 ? static_cast<std::size_t>(config.connection_threads) : loops;
+  options.tick_ms = config.tick_time_ms;
+  return options;
+}
+
+replica::ServingRules serving_rules(const Config& config) {
+  replica::ServingRules rules;
+  rules.min_session_timeout_ms = config.min_session_timeout_ms;
+  rules.max_session_timeout_ms = config.max_session_timeout_ms;
+  rules.max_frame_bytes = config.jute_max_buffer_bytes;
+  rules.authentication.has_digest = config.digest_authentication_enabled;
+  rules.authentication.digest_algorithm = config.digest_authentication_algorithm;
+  rules.authentication.super_digest = config.digest_authentication_super_digest.value_or("");
+  if (config.enforce_auth_enabled) rules.authentication.required_schemes = config.enforce_auth_schemes;
+  rules.access.skip = config.skip_acl;
+  return rules;
+}
+
+replica::Time now() {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  return {net::steady_now(), {std::chrono::duration_cast<milliseconds>(wall).count()}};
+}
+
+void say_ready(const ServeOptions& options, std::uint16_t port, milliseconds took) {
+  spdlog::info("serving clients on port {} after {} ms", port, took.count());
+  if (!options.is_first_steps) return;
+  fmt::print("\nSynod is ready: any ZooKeeper client can connect to 127.0.0.1:{0}.\n"
+             "Try, in another terminal:\n"
+             "  python3 -c \"from kazoo.client import KazooClient as K; k = K('127.0.0.1:{0}'); k.start(); "
+             "print(k.get_children('/'))\"\n"
+             "Data is kept in {1}. Ctrl-C stops the server.\n\n",
+             port, options.loaded.config.data_dir.string());
+  std::fflush(stdout);
+}
+
+void report_recovery(const replica::Replica& replica) {
+  const storage::RecoveryReport& report = replica.recovery();
+  for (const std::string& warning : report.warnings) spdlog::warn("{}", warning);
+  spdlog::info("loaded {} nodes and {} sessions up to zxid 0x{:x} ({} transactions replayed{})",
+               replica.state().tree().node_count(), replica.session_count(), report.last_zxid.value,
+               report.txns_replayed, report.snapshot ? ", from " + report.snapshot->name : "");
+}
+
+// One running server. The order of members is the order of their lives.
+class Server {
+ public:
+  explicit Server(const ServeOptions& options) : options_(options), rules_(serving_rules(options.loaded.config)) {}
+
+  ExitStatus run();
+
+ private:
+  ServerFacts facts() const;
+  ExitStatus start();
+  void watch_signals();
+
+  const ServeOptions& options_;
+  replica::ServingRules rules_;
+  net::ReaderLocks locks_;
+  std::unique_ptr<PosixFiles> files_;
+  std::unique_ptr<replica::Replica> replica_;
+  std::unique_ptr<net::ClientService> service_;
+  ExitStatus status_ = ExitStatus::kDone;
+};
+
+// Called under the lock of the lane that got the word, so of the lanes only that one is looked at.
+ServerFacts Server::facts() const {
+  return {.connections = service_->connection_count(),
+          .outstanding = 0,
+          .zxid = replica_->state().applied(),
+          .nodes = replica_->state().tree().node_count() + 1};  // ZooKeeper counts the root twice
+}
+
+ExitStatus Server::start() {
+  const Config& config = options_.loaded.config;
+  files_ = std::make_unique<PosixFiles>([this](storage::IoToken token, Result<void> result) {
+    service_->io_done(token, std::move(result));
+  });
+  auto replica = replica::Replica::open(*files_, locks_, replica_options(config), now());
+  if (!replica) {
+    spdlog::error("{}", replica.error().text);
+    return ExitStatus::kBadDataDirectory;
+  }
+  replica_ = std::move(*replica);
+  report_recovery(*replica_);
+  rules_.answer_word = [this](std::string_view word) {
+    return answer_word(word, options_.loaded.config.four_letter_words, [this] { return facts(); });
+  };
+  service_ = std::make_unique<net::ClientService>(
+      *replica_, locks_, rules_, service_options(config),
+      net::ServiceEvents{.warn = [](const std::string& text) { spdlog::warn("{}", text); },
+                         .failed =
+                             [this](const Error& error) {
+                               spdlog::critical("the transaction log cannot be written: {}. Stopping at once; "
+                                                "everything that was acknowledged is on disk.", error.text);
+                               status_ = ExitStatus::kLogFailed;
+                               service_->stop();
+                             }});
+  if (auto listening = service_->listen(); !listening) {
+    spdlog::error("{}", listening.error().text);
+    return ExitStatus::kCannotListen;
+  }
+  return ExitStatus::kDone;
+}
+
+ExitStatus Server::run() {
+  const auto begin = std::chrono::steady_clock::now();
+  if (const ExitStatus status = start(); status != ExitStatus::kDone) return status;
+  boost::asio::io_context signals_io;
+  boost::asio::signal_set signals(signals_io, SIGINT, SIGTERM);
+  signals.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    spdlog::info("stopping");
+    service_->stop();
+  });
+  std::thread signal_thread([&] { signals_io.run(); });
+  say_ready(options_, service_->port(),
+            std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin));
+  service_->run();
+  signals_io.stop();
+  signal_thread.join();
+  if (status_ != ExitStatus::kDone) return status_;
+  if (auto stopped = replica_->stop(); !stopped) {
+    spdlog::error("{}", stopped.error().text);
+    return ExitStatus::kLogFailed;
+  }
+  return ExitStatus::kDone;
+}
+
+}  // namespace
+
+ExitStatus serve(const ServeOptions& options) {
+  for (const Warning& warning : options.loaded.warnings) spdlog::warn("{}", to_string(warning));
+  if (!options.loaded.config.client_port) {
+    spdlog::error("{}: no clientPort: nobody could connect. Add a line such as clientPort=2181.", options.source);
+    return ExitStatus::kBadConfiguration;
+  }
+  spdlog::info("Synod {} with {}", kVersion, options.source);
+  return Server(options).run();
+}
+
+}  // namespace synod::server
