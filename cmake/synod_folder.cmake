@@ -2,8 +2,8 @@
 #              [PCH std|asio])
 #
 # src/<folder>/*.cc becomes the static library synod_<folder> (an INTERFACE library while it holds
-# headers only), and src/<folder>/*_test.cc the test tests/<folder>_test with the folder as its label.
-# main.cc stays out: it is the executable's. A folder that does not exist yet is passed over.
+# headers only); *_test.cc, with test_*.cc to help them, the test tests/<folder>_test, with the folder
+# as its label. main.cc stays out: it is the executable's. A folder that does not exist yet is passed over.
 
 # "consensus/solo" -> "consensus_solo"
 function(synod_target_name folder out)
@@ -19,8 +19,8 @@ function(synod_folder)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cc)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
-  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/test_[^/]*|/main)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "(_test|/test_[^/]*)\\.cc$")
 
   synod_target_name(${arg_NAME} name)
   set(library synod_${name})

@@ -3,7 +3,7 @@
 
 check_layers.py [root]: the rules are
   - a file in src/<folder> includes its own folder, its DEPS, and what those may include;
-  - a *_test.cc also its folder's TEST_DEPS;
+  - tests and what serves only them (*_test.cc, test_*) also their folder's TEST_DEPS;
   - "quoted" includes are ours and start at src/; every folder of src/ with code stands in the list;
   - a SANS_IO folder reads no header that waits, locks, logs or touches the system, tests excepted.
 """
@@ -15,6 +15,7 @@ FOLDER = re.compile(r"^synod_folder\(([^)]*)\)", re.MULTILINE)
 KEYWORDS = {"NAME", "SANS_IO", "DEPS", "TEST_DEPS", "LIBS", "PCH"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
+TEST_FILE = re.compile(r".*(_test\.cc|/test_[^/]*)")
 BARRED_FROM_SANS_IO = re.compile(
     r"thread|mutex|shared_mutex|condition_variable|future|semaphore|latch|barrier"
     r"|fstream|iostream|filesystem|fcntl\.h|unistd\.h|sys/.*|netinet/.*|arpa/.*"
@@ -56,7 +57,7 @@ def folder_of(floors, path):
 
 def barred_arrow(floors, path, bracket, target):
     """Why the file at `path` (from src/) may not include `target`; None if it may."""
-    folder, is_test = folder_of(floors, path), path.endswith("_test.cc")
+    folder, is_test = folder_of(floors, path), TEST_FILE.fullmatch(path)
     if bracket == "<":
         if "SANS_IO" in floors[folder] and not is_test and BARRED_FROM_SANS_IO.fullmatch(target):
             return f"{folder} is sans-IO and must not include <{target}>"
@@ -64,6 +65,8 @@ def barred_arrow(floors, path, bracket, target):
     to = folder_of(floors, target)
     if to is None:
         return f'"{target}" is in no folder of src/ listed in cmake/floors.cmake'
+    if TEST_FILE.fullmatch(target) and not is_test:
+        return f'"{target}" is for tests'
     allowed = reachable(floors, folder)
     if is_test:
         for name in floors[folder].get("TEST_DEPS", []):

@@ -53,6 +53,11 @@ class CheckLayers(unittest.TestCase):
         self.accepts("state/a_test.cc", '#include "storage/log.h"\n')
         self.refuses("state/a.cc", '#include "storage/log.h"\n', "state must not include storage")
 
+    def test_what_serves_tests_counts_as_test(self):
+        self.accepts("state/test_support.h", '#include "storage/log.h"\n#include <fstream>\n')
+        self.accepts("state/a_test.cc", '#include "state/test_support.h"\n')
+        self.refuses("state/a.cc", '#include "state/test_support.h"\n', "is for tests")
+
     def test_includes_start_at_src(self):
         self.refuses("state/a.cc", '#include "a.h"\n', "is in no folder of src/")
         self.refuses("state/a.cc", '#include "../net/a.h"\n', "is in no folder of src/")
