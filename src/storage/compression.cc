@@ -64,7 +64,7 @@ class GzipCompressor : public Compressor {
       stream_.avail_out = kRoomBytes;
       const int done = ::deflate(&stream_, is_last ? Z_FINISH : Z_NO_FLUSH);
       SYNOD_ASSERT(done != Z_STREAM_ERROR);
-      out.resize(out.size() - stream_.avail_out);
+      out.resize(before + (kRoomBytes - stream_.avail_out));
     } while (stream_.avail_out == 0);
   }
 
@@ -96,7 +96,7 @@ class GzipDecompressor : public Decompressor {
     stream_.next_out = reinterpret_cast<Bytef*>(plain.data() + before);
     stream_.avail_out = kPieceBytes;
     const int done = ::inflate(&stream_, Z_NO_FLUSH);
-    plain.resize(plain.size() - stream_.avail_out);
+    plain.resize(before + (kPieceBytes - stream_.avail_out));
     is_done_ = done == Z_STREAM_END;
     if (done != Z_OK && done != Z_STREAM_END && done != Z_BUF_ERROR) return broken("gzip");
     return stream_.avail_out == 0;
