@@ -32,6 +32,7 @@ void ClientConnection::receive(BytesView bytes, SteadyTimeMs now) {
 
 // Stops at an incomplete frame, while a session is being made, and when too much is waiting.
 void ClientConnection::take_frames() {
+  if (is_ending_ || is_gone_) return;
   std::size_t taken = 0;
   if (phase_ == Phase::kNew && take_word()) return;
   while (!is_ending_ && phase_ != Phase::kEstablishing && !is_congested() && !has_close_request_) {
