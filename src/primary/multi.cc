@@ -30,9 +30,7 @@ OpCode creation_type(OpCode type, std::int32_t flags) {
 // Takes one record and says what kind of part it makes. Nothing: not a write that a multi may hold, or nonsense in it that
 // as of 3.9 spoils the whole request.
 std::optional<OpCode> take_record(jute::Reader& in, OpCode type) {
-  const auto if_whole = [&](const auto& request) {
-    return request && request->path ? std::optional(type) : std::nullopt;
-  };
+  const auto if_whole = [&](const auto& request) { return request ? std::optional(type) : std::nullopt; };
   switch (type) {
     case OpCode::kCreate:
     case OpCode::kCreate2:
@@ -47,7 +45,10 @@ std::optional<OpCode> take_record(jute::Reader& in, OpCode type) {
       if (!request || !request->path) return std::nullopt;
       return creation_type(type, request->flags);
     }
-    case OpCode::kDelete:
+    case OpCode::kDelete: {
+      const auto request = jute::decode<jute::PathVersionRequest>(in);
+      return request && request->path ? std::optional(type) : std::nullopt;
+    }
     case OpCode::kCheck:
       return if_whole(jute::decode<jute::PathVersionRequest>(in));
     case OpCode::kSetData:
@@ -72,6 +73,11 @@ std::optional<std::vector<Part>> split(BytesView body) {
 }
 
 }  // namespace
+
+bool is_multi_of_writes(BytesView body) {
+  const auto parts = split(body);
+  return parts && !parts->empty();
+}
 
 // Evaluation stops at the first part that is refused. The log then holds the parts before it as they
 // were, its code, and RUNTIMEINCONSISTENCY for the rest; any error in it voids the whole.

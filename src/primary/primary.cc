@@ -99,7 +99,7 @@ Prepared Primary::refusal(const Context& context, ErrorCode error) const {
 Primary::Checked Primary::check(const Context& context, OpCode type, jute::Reader& body) {
   const auto parsed = [&]<class T>(T request, auto&& next) -> Checked {
     jute::read(body, request);
-    if (!body.ok() || !request.path) return Refusal(ErrorCode::kMarshallingError);
+    if (!body.ok()) return Refusal(ErrorCode::kMarshallingError);
     return next(request);
   };
   switch (type) {
@@ -143,6 +143,7 @@ Primary::Checked Primary::check_create(const Context& context, const Creation& c
   if (const auto problem = mode_problem(creation.type, creation.flags, creation.ttl_ms, has_extended_types))
     return Refusal(*problem);
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
+  if (!creation.path) return Refusal(ErrorCode::kMarshallingError);
   std::string path(*creation.path);
   if (path.find('/') == std::string::npos || path.find('\0') != std::string::npos)
     return Refusal(ErrorCode::kBadArguments);
@@ -186,8 +187,9 @@ Primary::Checked Primary::check_create(const Context& context, const Creation& c
 
 // Reference, protocol section 6.2. The path is not validated in full: "/a/" is simply not there.
 Primary::Checked Primary::check_delete(const Context& context, const jute::PathVersionRequest& request) {
-  const std::string_view path = *request.path;
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
+  if (!request.path) return Refusal(ErrorCode::kMarshallingError);
+  const std::string_view path = *request.path;
   if (path.find('/') == std::string_view::npos || path.find('\0') != std::string_view::npos ||
       state::is_protected(path))
     return Refusal(ErrorCode::kBadArguments);
@@ -226,7 +228,7 @@ void Primary::stage_child_gone(const Context& context, std::string_view path) {
 
 // Reference, protocol section 6.3: quota before version.
 Primary::Checked Primary::check_set_data(const Context& context, const jute::SetDataRequest& request) {
-  const std::string_view path = *request.path;
+  const std::string_view path = request.path.value_or("");  // null is as little a path as ""
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
   auto node = overlay_.find(path);
@@ -248,7 +250,7 @@ Primary::Checked Primary::check_set_data(const Context& context, const jute::Set
 
 // Reference, protocol section 6.4.
 Primary::Checked Primary::check_set_acl(const Context& context, const jute::SetAclRequest& request) {
-  const std::string_view path = *request.path;
+  const std::string_view path = request.path.value_or("");  // null is as little a path as ""
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
   const auto acl = resolve_acl(request.acl, *context.request.ids, options_.schemes);
@@ -267,12 +269,13 @@ Primary::Checked Primary::check_set_acl(const Context& context, const jute::SetA
 // Reference, protocol section 6.5; only inside a multi.
 Primary::Checked Primary::check_version(const Context& context, const jute::PathVersionRequest& request) {
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
-  if (!state::is_valid_path(*request.path)) return Refusal(ErrorCode::kBadArguments);
-  const auto node = overlay_.find(*request.path);
+  const std::string_view path = request.path.value_or("");
+  if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
+  const auto node = overlay_.find(path);
   if (!node) return Refusal(ErrorCode::kNoNode);
   if (!may(context, *node, jute::perms::kRead)) return Refusal(ErrorCode::kNoAuth);
   if (request.version != -1 && request.version != node->stat.version) return Refusal(ErrorCode::kBadVersion);
-  return record_of(jute::CheckVersionTxn{*request.path, node->stat.version + 1});
+  return record_of(jute::CheckVersionTxn{path, node->stat.version + 1});
 }
 
 // Reference, protocol section 6.6: a standalone server has no membership to change.

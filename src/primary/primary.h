@@ -31,6 +31,9 @@ struct Request {
   std::shared_ptr<const state::AuthIds> ids;
 };
 
+// The body of a multi, well formed and holding writes only.
+[[nodiscard]] bool is_multi_of_writes(BytesView body);
+
 struct Options {
   state::AccessRule access;
   AccessSchemes schemes;

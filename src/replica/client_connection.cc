@@ -105,12 +105,7 @@ void ClientConnection::dispatch(const jute::RequestHeader& header, BytesView rec
     complaint_ = "a request without an identity of a required scheme";
     return reply_in_turn(header.xid, {}, ErrorCode::kSessionClosedRequireAuth, {}, true);
   }
-  if (is_read(type)) {
-    if (waiting_.empty()) return run_read(header.xid, type, record);
-    waiting_.push_back({Waiting::Kind::kRead, header.xid, type, Bytes(record)});
-    ++waiting_reads_;
-    return;
-  }
+  if (is_read(type)) return read_in_turn(header, record);
   switch (type) {
     case OpCode::kSync:
       return submit_sync(header, record);
@@ -158,11 +153,16 @@ void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView
                              .request = {session_, header.xid, type, Bytes(record), ids_}});
 }
 
+void ClientConnection::read_in_turn(const jute::RequestHeader& header, BytesView record) {
+  const auto type = static_cast<OpCode>(header.type);
+  if (waiting_.empty()) return run_read(header.xid, type, record);
+  waiting_.push_back({Waiting::Kind::kRead, header.xid, type, Bytes(record)});
+  ++waiting_reads_;
+}
+
 void ClientConnection::submit_sync(const jute::RequestHeader& header, BytesView record) {
   const auto request = jute::decode<jute::PathRecord>(record);
-  if (!request) {
-    return reply_in_turn(header.xid, lane_.state.applied(), ErrorCode::kMarshallingError, {}, false);
-  }
+  if (!request) return read_in_turn(header, record);  // which will say so
   waiting_.push_back({Waiting::Kind::kCore, header.xid, OpCode::kSync, jute::encode(*request)});
   lane_.submitted.push_back({.kind = Submission::Kind::kSync, .from = shared_from_this(), .request = {}});
 }

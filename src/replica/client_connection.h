@@ -100,6 +100,7 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   void dispatch(const jute::RequestHeader& header, BytesView record);
   void take_auth(std::int32_t xid, BytesView record);
   void submit_write(const jute::RequestHeader& header, BytesView record);
+  void read_in_turn(const jute::RequestHeader& header, BytesView record);
   void submit_sync(const jute::RequestHeader& header, BytesView record);
   void reply_in_turn(std::int32_t xid, Zxid zxid, jute::ErrorCode error, BytesView body, bool ends_connection);
   void reply_connect(SessionId session, std::int32_t timeout_ms);

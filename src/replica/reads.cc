@@ -5,6 +5,7 @@
 
 #include "jute/codec.h"
 #include "jute/records.h"
+#include "primary/primary.h"
 #include "replica/authentication.h"
 #include "replica/frames.h"
 
@@ -189,12 +190,13 @@ ErrorCode who_am_i(const Reader& reader, Bytes& out) {
   return ErrorCode::kOk;
 }
 
-// Each part is answered by itself; watch flags inside mean nothing.
+// Each part is answered by itself; watch flags inside mean nothing. A body full of writes is refused
+// with an empty result, anything else that is no multiRead without one.
 ErrorCode multi_read(const Reader& reader, BytesView record, Bytes& out) {
   const std::size_t start = out.size();
   const auto spoiled = [&] {
     out.resize(start);
-    jute::append(out, jute::kMultiEnd);
+    if (primary::is_multi_of_writes(record)) jute::append(out, jute::kMultiEnd);
     return ErrorCode::kMarshallingError;
   };
   jute::Reader in(record);
@@ -287,8 +289,10 @@ ErrorCode read(const Reader& reader, OpCode type, BytesView record, Bytes& out) 
       return set_watches(reader, type, record, out);
     case OpCode::kWhoAmI:
       return who_am_i(reader, out);
-    default:
-      return ErrorCode::kOk;  // ping: nothing to say
+    case OpCode::kPing:
+      return ErrorCode::kOk;
+    default:  // a sync that does not parse
+      return ErrorCode::kMarshallingError;
   }
 }
 

@@ -20,6 +20,7 @@ std::vector<const Node*> sorted(const boost::unordered_flat_set<Node*>& nodes) {
 
 Tree::Tree(OwnerRules rules) : rules_(rules) {
   root_ = Node::make("");
+  root_->data = NodeData(BytesView());  // empty, not null, as Java makes it
   link(*root_, nullptr);
 }
 
