@@ -41,6 +41,7 @@ maxClientCnxns=0
 admin.enableServer=false
 4lw.commands.whitelist=*
 extendedTypesEnabled=true
+enforceQuota=true
 snapCount=2000
 DigestAuthenticationProvider.superDigest={super_digest}
 """
@@ -310,11 +311,14 @@ class Context:
         self.folder = folder
         self.report = report
         self.seed = options.seed
+        self.compare_with_java = have_java_server()
         self.storm_rounds = 40 if options.long else 3
         self.limit_seconds = 1200 if options.long else 240
 
     def server(self, kind=None):
-        server = Server(kind or self.options.server, os.path.join(self.folder, kind or "server"), self.seed)
+        kind = kind or self.options.server
+        folder = os.path.join(self.folder, "%s-%d" % (kind, len(os.listdir(self.folder))))
+        server = Server(kind, folder, self.seed)
         server.start()
         return server
 
@@ -322,6 +326,6 @@ class Context:
         arguments = [server.address, str(self.seed), str(self.storm_rounds), self.options.case]
         try:
             Driver(command + arguments, server, self.report, os.path.join(self.folder, "client.log"),
-                   self.limit_seconds, environment).run()
+                   self.limit_seconds, dict(environment or {}, INTEROP_SERVER=server.kind)).run()
         finally:
             server.kill()

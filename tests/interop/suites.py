@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+import shell_session
 from harness import CACHE, HERE, JAVA_OPTIONS, Unavailable, build_if_older, java_classpath
 
 
@@ -35,8 +36,7 @@ class Curator:
         command = ["java", "-Xmx512m"] + JAVA_OPTIONS + [
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=" + os.environ.get("INTEROP_LOG", "off"),
             "-Dzookeeper.disableAutoWatchReset=false", "-cp", classes + ":" + jars, "Driver"]
-        context.drive(server, command, {"INTEROP_SERVER": server.kind,
-                                         "INTEROP_FAST_CONTAINERS": "1" if server.fast_containers else "0"})
+        context.drive(server, command, {"INTEROP_FAST_CONTAINERS": "1" if server.fast_containers else "0"})
 
 
 class CClient:
@@ -54,4 +54,11 @@ class CClient:
         context.drive(context.server(), [program])
 
 
-ALL = [Curator(), Kazoo(), CClient()]
+class Shell:
+    name = "shell"
+
+    def run(self, context):
+        shell_session.run(context, os.path.join(HERE, "shell"))
+
+
+ALL = [Curator(), Kazoo(), Shell(), CClient()]

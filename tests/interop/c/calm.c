@@ -360,7 +360,7 @@ static void sessions_and_watches_live_through_a_restart(void) {
     CHECK(zoo_exists(one->handle, root, 0, &stat) != ZOK, "an answer from a dead server");
     ask("@start", answer, sizeof answer);
 
-    CHECK(wait_for_state(one, ZOO_CONNECTED_STATE, 20) && wait_for_state(two, ZOO_CONNECTED_STATE, 20), "reconnected");
+    CHECK(wait_for_state(one, ZOO_CONNECTED_STATE, reconnect_seconds) && wait_for_state(two, ZOO_CONNECTED_STATE, reconnect_seconds), "reconnected");
     CHECK(zoo_client_id(one->handle)->client_id == id, "another session");
     EVENTUALLY(zoo_exists(two->handle, at("/e"), 0, &stat) == ZOK, 10);
     CHECK(stat.ephemeralOwner == id, "the ephemeral's owner");

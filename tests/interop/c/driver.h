@@ -22,6 +22,7 @@ struct session {
 };
 
 extern const char *address;
+extern int reconnect_seconds; /* how long a client may take to come back after a restart */
 extern const char *self; /* this program's path, to run it again as a child */
 
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -112,7 +112,7 @@ final class Restart {
         Driver.restartServer();
 
         for (CuratorFramework client : clients) {
-            Site.check(client.blockUntilConnected(20, TimeUnit.SECONDS), "reconnected");
+            Site.check(client.blockUntilConnected(Driver.RECONNECT_SECONDS, TimeUnit.SECONDS), "reconnected");
         }
         Site.equal(sessions(clients), sessions, "sessions");
         Site.equal(acquired.get(), 0, "the lock is still held");
