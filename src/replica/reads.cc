@@ -77,7 +77,9 @@ ErrorCode get_all_children_number(const Reader& reader, std::string_view path, B
   const Node* node = tree.find(path);
   if (node == nullptr) return ErrorCode::kNoNode;
   if (!reader.may(node->acl, jute::perms::kRead)) return ErrorCode::kNoAuth;
-  jute::append(out, static_cast<std::int32_t>(tree.descendant_count(*node)));
+  // Java counts the keys of its node table that begin with path + "/"; the root is there as "/" too.
+  const std::size_t count = tree.descendant_count(*node) + (path.empty() ? 1 : 0);
+  jute::append(out, static_cast<std::int32_t>(count));
   return ErrorCode::kOk;
 }
 
