@@ -23,13 +23,16 @@ Options options_for(const std::string& name) {
 class PrimaryTranscript : public testing::TestWithParam<std::string> {};
 
 TEST_P(PrimaryTranscript, GoesAsWritten) {
-  LeaderTranscript leader(options_for(GetParam()), {.extended_types = GetParam().starts_with("extended")});
-  EXPECT_EQ(test::run_transcript(std::string(kTranscripts) + '/' + GetParam() + ".txt",
-                                 [&](const test::Command& command) { return leader.run(command); }),
-            "");
+  LeaderTranscript leader(options_for(GetParam()),
+                          {.extended_types = GetParam().starts_with("extended")});
+  const std::string differences =
+      test::run_transcript(std::string(kTranscripts) + '/' + GetParam() + ".txt",
+                           [&](const test::Command& command) { return leader.run(command); });
+  EXPECT_TRUE(differences.empty()) << differences;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PrimaryTranscript, testing::ValuesIn(test::transcripts_in(kTranscripts)),
+INSTANTIATE_TEST_SUITE_P(All, PrimaryTranscript,
+                         testing::ValuesIn(test::transcripts_in(kTranscripts)),
                          [](const auto& transcript) { return transcript.param; });
 
 }  // namespace

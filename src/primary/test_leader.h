@@ -90,20 +90,22 @@ class LeaderTranscript {
   using Hand = std::string (LeaderTranscript::*)(const test::Command&);
   struct Watching final : state::Watcher {
     explicit Watching(std::string& into) : out(into) {}
-    void notify(jute::EventType type, std::string_view path, Zxid zxid, state::AclId /*acl*/) override {
-      out += "event " + test::name_of(type) + ' ' + std::string(path) + " zxid=" + test::hex_of(zxid.value) + '\n';
+    void notify(jute::EventType type, std::string_view path, Zxid zxid,
+                state::AclId /*acl*/) override {
+      out += "event " + test::name_of(type) + ' ' + std::string(path) +
+             " zxid=" + test::hex_of(zxid.value) + '\n';
     }
     std::string& out;
   };
 
   static const std::map<std::string, Hand>& hands() {
     static const std::map<std::string, Hand> all{
-        {"session", &LeaderTranscript::open},     {"as", &LeaderTranscript::speak_for},
-        {"auth", &LeaderTranscript::identify},    {"close", &LeaderTranscript::close},
-        {"reap", &LeaderTranscript::reap},        {"time", &LeaderTranscript::pass_time},
-        {"hold", &LeaderTranscript::hold},        {"release", &LeaderTranscript::release},
-        {"watch", &LeaderTranscript::watch},      {"stat", &LeaderTranscript::stat},
-        {"data", &LeaderTranscript::data},        {"acl", &LeaderTranscript::acl},
+        {"session", &LeaderTranscript::open},      {"as", &LeaderTranscript::speak_for},
+        {"auth", &LeaderTranscript::identify},     {"close", &LeaderTranscript::close},
+        {"reap", &LeaderTranscript::reap},         {"time", &LeaderTranscript::pass_time},
+        {"hold", &LeaderTranscript::hold},         {"release", &LeaderTranscript::release},
+        {"watch", &LeaderTranscript::watch},       {"stat", &LeaderTranscript::stat},
+        {"data", &LeaderTranscript::data},         {"acl", &LeaderTranscript::acl},
         {"children", &LeaderTranscript::children}, {"ephemerals", &LeaderTranscript::ephemerals},
         {"sessions", &LeaderTranscript::sessions}, {"digest", &LeaderTranscript::digest}};
     return all;
@@ -115,7 +117,8 @@ class LeaderTranscript {
     if (is_holding_) {
       held_.push_back(prepared.txn);
       return "held zxid=" + test::hex_of(leader_.proposed().value) +
-             (prepared.error == jute::ErrorCode::kOk ? "" : " error " + test::name_of(prepared.error));
+             (prepared.error == jute::ErrorCode::kOk ? ""
+                                                     : " error " + test::name_of(prepared.error));
     }
     return applied(prepared.txn);
   }
@@ -132,9 +135,12 @@ class LeaderTranscript {
   static std::string text_of(const state::Outcome& outcome) {
     if (outcome.error != jute::ErrorCode::kOk) return "error " + test::name_of(outcome.error);
     std::string text = "ok";
-    if (!outcome.path.empty()) text += ' ' + std::string(outcome.path);
-    if (outcome.type == jute::OpCode::kSetData) text += " version=" + std::to_string(outcome.stat.version);
-    if (outcome.type == jute::OpCode::kSetAcl) text += " aversion=" + std::to_string(outcome.stat.aversion);
+    if (!outcome.path.empty())
+      text += ' ' + (outcome.path.size() > 100 ? "…" : std::string(outcome.path));
+    if (outcome.type == jute::OpCode::kSetData)
+      text += " version=" + std::to_string(outcome.stat.version);
+    if (outcome.type == jute::OpCode::kSetAcl)
+      text += " aversion=" + std::to_string(outcome.stat.aversion);
     return text;
   }
 
@@ -142,10 +148,12 @@ class LeaderTranscript {
     const auto id = static_cast<std::int64_t>(sessions_.size()) + 1;
     session_ = sessions_[command.words.at(0)] = {id};
     const auto timeout_ms = static_cast<std::int32_t>(command.number("timeout", 30000));
-    return request(session_, {jute::OpCode::kCreateSession, jute::encode(jute::CreateSessionTxn{timeout_ms})});
+    return request(
+        session_, {jute::OpCode::kCreateSession, jute::encode(jute::CreateSessionTxn{timeout_ms})});
   }
   std::string speak_for(const test::Command& command) {
-    session_ = sessions_.contains(command.words.at(0)) ? sessions_[command.words[0]] : SessionId{999};
+    session_ =
+        sessions_.contains(command.words.at(0)) ? sessions_[command.words[0]] : SessionId{999};
     return {};
   }
   std::string identify(const test::Command& command) {
@@ -195,7 +203,8 @@ class LeaderTranscript {
     });
   }
   std::string data(const test::Command& command) {
-    return of_node(command, [&](const state::Node& node) { return test::quoted(node.data.view()); });
+    return of_node(command,
+                   [&](const state::Node& node) { return test::quoted(node.data.view()); });
   }
   std::string acl(const test::Command& command) {
     return of_node(command, [&](const state::Node& node) {
@@ -220,7 +229,8 @@ class LeaderTranscript {
   }
   std::string ephemerals(const test::Command& command) {
     std::string text;
-    for (const auto& path : leader_.state().tree().ephemerals_of(sessions_.at(command.words.at(0)))) text += path + '\n';
+    for (const auto& path : leader_.state().tree().ephemerals_of(sessions_.at(command.words.at(0))))
+      text += path + '\n';
     return text;
   }
   std::string sessions(const test::Command& /*command*/) {
