@@ -26,6 +26,7 @@ class ClientLoop {
     std::function<void()> submitted;                           // the core has work
     std::function<void(const std::string& address)> closed;    // a socket of this address is gone
     std::function<void(const std::string& address, const std::string& complaint)> complained;
+    std::function<std::string(const std::string& word)> answer_word;  // a four-letter word; called without a lock
   };
   ClientLoop(replica::Lane& lane, const replica::ServingRules& rules, std::int64_t sessionless_timeout_ms,
              Hooks hooks);

@@ -40,7 +40,8 @@ ClientService::ClientService(replica::Replica& replica, ReaderLocks& locks, cons
       .complained =
           [this](const std::string& address, const std::string& complaint) {
             events_.warn("closed the connection from " + address + ": " + complaint);
-          }};
+          },
+      .answer_word = [this](const std::string& word) { return events_.answer_word(word); }};
   for (std::size_t i = 0; i < options_.loops; ++i) {
     loops_.push_back(
         std::make_unique<ClientLoop>(replica_.add_lane(), rules, options_.sessionless_timeout_ms, hooks));

@@ -31,10 +31,12 @@ struct ServiceOptions {
   std::int64_t tick_ms = 2000;
 };
 
-// Called from the core's thread.
 struct ServiceEvents {
+  // From any loop's thread, without a lock.
   std::function<void(const std::string& text)> warn;
-  std::function<void(const Error& error)> failed;  // the log is gone: stop now
+  std::function<std::string(const std::string& word)> answer_word;
+  // From the core's thread: the log is gone, stop now.
+  std::function<void(const Error& error)> failed;
 };
 
 // The threads' locks, which the core takes while it changes what they read.

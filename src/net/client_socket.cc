@@ -42,13 +42,23 @@ void ClientSocket::read() {
   if (error == boost::asio::error::would_block) return wait_for_input();
   if (error || count == 0) return close();
   bool has_submitted = false;
+  std::string word;
   {
     const std::scoped_lock lock(loop_.mutex_);
     connection_->receive({loop_.read_buffer_.data(), count}, steady_now());
     has_submitted = !loop_.lane_.submitted.empty();
+    word = connection_->word();
   }
+  if (!word.empty()) answer_word(word);
   if (has_submitted) loop_.hooks_.submitted();
   flush();
+}
+
+// The answer speaks of all connections, so it is made while no lock is held.
+void ClientSocket::answer_word(const std::string& word) {
+  const std::string text = loop_.hooks_.answer_word(word);
+  const std::scoped_lock lock(loop_.mutex_);
+  connection_->answer_word(text);
 }
 
 void ClientSocket::take_output() {

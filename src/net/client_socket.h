@@ -33,6 +33,7 @@ class ClientSocket : public std::enable_shared_from_this<ClientSocket> {
   bool write();  // false: the kernel takes no more for now
   void wait_for_room();
   void take_output();
+  void answer_word(const std::string& word);
 
   ClientLoop& loop_;
   boost::asio::ip::tcp::socket socket_;

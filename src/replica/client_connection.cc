@@ -17,7 +17,7 @@ using jute::OpCode;
 
 ClientConnection::ClientConnection(Lane& lane, const ServingRules& rules, std::string address,
                                    SteadyTimeMs now)
-    : lane_(lane), rules_(rules), address_(std::move(address)), last_heard_(now) {
+    : lane_(lane), rules_(rules), address_(std::move(address)), last_heard_(now), now_(now) {
   ids_ = std::make_shared<const state::AuthIds>(state::AuthIds{{"ip", address_}});
 }
 
@@ -25,7 +25,7 @@ ClientConnection::ClientConnection(Lane& lane, const ServingRules& rules, std::s
 
 void ClientConnection::receive(BytesView bytes, SteadyTimeMs now) {
   if (is_ending_ || is_gone_) return;
-  last_heard_ = now;
+  last_heard_ = now_ = now;
   input_.append(bytes);
   take_frames();
 }
@@ -58,12 +58,18 @@ void ClientConnection::take_frames() {
 
 // A fresh connection may begin with a four-letter word instead of a frame's length.
 bool ClientConnection::take_word() {
-  if (input_.size() < kLengthBytes || !rules_.answer_word) return false;
-  const std::string answer = rules_.answer_word(BytesView(input_).substr(0, kLengthBytes));
-  if (answer.empty()) return false;
-  output_.append(answer);
-  is_ending_ = true;
+  if (!word_.empty()) return true;
+  if (input_.size() < kLengthBytes) return false;
+  const BytesView start = BytesView(input_).substr(0, kLengthBytes);
+  if (std::ranges::find(rules_.words, start) == rules_.words.end()) return false;
+  word_ = start;
   return true;
+}
+
+void ClientConnection::answer_word(BytesView text) {
+  output_.append(text);
+  word_.clear();
+  is_ending_ = true;
 }
 
 // Reference, protocol section 3.1, but that the password is checked before anything else happens.
@@ -147,7 +153,7 @@ void ClientConnection::take_auth(std::int32_t xid, BytesView record) {
 
 void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView record) {
   const auto type = static_cast<OpCode>(header.type);
-  waiting_.push_back({Waiting::Kind::kCore, header.xid, type, {}});
+  waiting_.push_back({.kind = Waiting::Kind::kCore, .xid = header.xid, .type = type, .bytes = {}, .since = now_});
   lane_.submitted.push_back({.kind = Submission::Kind::kWrite,
                              .from = shared_from_this(),
                              .request = {session_, header.xid, type, Bytes(record), ids_}});
@@ -156,14 +162,16 @@ void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView
 void ClientConnection::read_in_turn(const jute::RequestHeader& header, BytesView record) {
   const auto type = static_cast<OpCode>(header.type);
   if (waiting_.empty()) return run_read(header.xid, type, record);
-  waiting_.push_back({Waiting::Kind::kRead, header.xid, type, Bytes(record)});
+  waiting_.push_back({.kind = Waiting::Kind::kRead, .xid = header.xid, .type = type,
+                      .bytes = Bytes(record), .since = now_});
   ++waiting_reads_;
 }
 
 void ClientConnection::submit_sync(const jute::RequestHeader& header, BytesView record) {
   const auto request = jute::decode<jute::PathRecord>(record);
   if (!request) return read_in_turn(header, record);  // which will say so
-  waiting_.push_back({Waiting::Kind::kCore, header.xid, OpCode::kSync, jute::encode(*request)});
+  waiting_.push_back({.kind = Waiting::Kind::kCore, .xid = header.xid, .type = OpCode::kSync,
+                      .bytes = jute::encode(*request), .since = now_});
   lane_.submitted.push_back({.kind = Submission::Kind::kSync, .from = shared_from_this(), .request = {}});
 }
 
@@ -184,7 +192,17 @@ void ClientConnection::run_read(std::int32_t xid, OpCode type, BytesView record)
     }
     frame.finish();
   }
-  ++lane_.counters.packets_sent;
+  answered(now_);
+}
+
+void ClientConnection::answered(SteadyTimeMs since) {
+  LaneCounters& counters = lane_.counters;
+  ++counters.packets_sent;
+  const auto latency_ms = static_cast<std::uint64_t>(now_.value - since.value);
+  counters.latency_ms_min = counters.requests == 0 ? latency_ms : std::min(counters.latency_ms_min, latency_ms);
+  counters.latency_ms_max = std::max(counters.latency_ms_max, latency_ms);
+  counters.latency_ms_sum += latency_ms;
+  ++counters.requests;
 }
 
 void ClientConnection::reply_in_turn(std::int32_t xid, Zxid zxid, ErrorCode error, BytesView body,
@@ -222,36 +240,39 @@ ClientConnection::Waiting ClientConnection::pop_waiting_for_core() {
   return front;
 }
 
-void ClientConnection::answer(const state::ApplyResult& result) {
+void ClientConnection::answer(const state::ApplyResult& result, SteadyTimeMs now) {
   if (is_gone_ || is_ending_) return;
+  now_ = now;
   const Waiting request = pop_waiting_for_core();
   Frame frame(output_, request.xid, lane_.state.applied(), result.outcome.error);
   if (result.outcome.error == ErrorCode::kOk) append_write_reply(frame.body(), request.type, result);
   frame.finish();
-  ++lane_.counters.packets_sent;
+  answered(request.since);
   if (request.type == OpCode::kCloseSession) is_ending_ = true;
   run_waiting();
   take_frames();
   stir();
 }
 
-void ClientConnection::answer_error(ErrorCode error) {
+void ClientConnection::answer_error(ErrorCode error, SteadyTimeMs now) {
   if (is_gone_ || is_ending_) return;
+  now_ = now;
   const Waiting request = pop_waiting_for_core();
   Frame(output_, request.xid, lane_.state.applied(), error).finish();
-  ++lane_.counters.packets_sent;
+  answered(request.since);
   run_waiting();
   take_frames();
   stir();
 }
 
-void ClientConnection::answer_sync() {
+void ClientConnection::answer_sync(SteadyTimeMs now) {
   if (is_gone_ || is_ending_) return;
+  now_ = now;
   const Waiting request = pop_waiting_for_core();
   Frame frame(output_, request.xid, lane_.state.applied());
   frame.body().append(request.bytes);
   frame.finish();
-  ++lane_.counters.packets_sent;
+  answered(request.since);
   run_waiting();
   take_frames();
   stir();

@@ -7,9 +7,9 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -34,8 +34,7 @@ struct ServingRules {
   std::size_t max_output_bytes = 1 << 20;
   AuthenticationRules authentication;
   state::AccessRule access;
-  // Answers a four-letter word ("" for one that is none). Called under the lane's lock.
-  std::function<std::string(std::string_view word)> answer_word;
+  std::vector<std::string> words;  // four-letter words that a fresh connection may begin with
 };
 
 class ClientConnection final : public state::Watcher, public std::enable_shared_from_this<ClientConnection> {
@@ -62,6 +61,9 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   // Taken from the lane's list of those that the core stirred.
   void settle() { is_stirred_ = false; }
   [[nodiscard]] bool is_gone() const { return is_gone_; }
+  // The four-letter word that it began with instead of a connect request, until it is answered.
+  [[nodiscard]] const std::string& word() const { return word_; }
+  void answer_word(BytesView text);
   [[nodiscard]] bool has_session() const { return phase_ == Phase::kEstablished; }
   [[nodiscard]] SteadyTimeMs last_heard() const { return last_heard_; }
   [[nodiscard]] SessionId session() const { return session_; }
@@ -72,9 +74,9 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   // From the core, in the order of what was submitted.
   void session_opened(SessionId session, std::int32_t timeout_ms);
   void session_refused();
-  void answer(const state::ApplyResult& result);        // a write, applied
-  void answer_error(jute::ErrorCode error);             // a write that left no transaction
-  void answer_sync();
+  void answer(const state::ApplyResult& result, SteadyTimeMs now);  // a write, applied
+  void answer_error(jute::ErrorCode error, SteadyTimeMs now);       // a write that left no transaction
+  void answer_sync(SteadyTimeMs now);
   // From the core, at any time: the session ended, or moved to another connection.
   void end();
 
@@ -90,6 +92,7 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
     jute::OpCode type{};
     Bytes bytes;  // kRead: the request record; kReady: the finished frame
     bool ends_connection = false;
+    SteadyTimeMs since;  // when it was read
   };
 
   void stir();
@@ -107,6 +110,7 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   void run_read(std::int32_t xid, jute::OpCode type, BytesView record);
   void run_waiting();
   Waiting pop_waiting_for_core();
+  void answered(SteadyTimeMs since);
   void end_with(std::string complaint);
 
   Lane& lane_;
@@ -118,10 +122,12 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   bool is_gone_ = false;
   bool has_close_request_ = false;
   bool knows_read_only_ = false;  // the connect request had the readOnly byte, so the reply has it too
+  std::string word_;
   std::string complaint_;
   SessionId session_;
   std::int32_t timeout_ms_ = 0;
   SteadyTimeMs last_heard_;
+  SteadyTimeMs now_;  // of the event at hand
   Bytes input_;   // an incomplete frame
   Bytes output_;
   std::deque<Waiting> waiting_;

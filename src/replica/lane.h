@@ -35,6 +35,10 @@ struct Submission {
 struct LaneCounters {
   std::uint64_t packets_received = 0;
   std::uint64_t packets_sent = 0;
+  std::uint64_t requests = 0;  // answered
+  std::uint64_t latency_ms_min = 0;
+  std::uint64_t latency_ms_max = 0;
+  std::uint64_t latency_ms_sum = 0;
 };
 
 struct Lane {

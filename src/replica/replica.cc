@@ -264,9 +264,9 @@ void Replica::finish(const InFlight& item, Time now) {
     case InFlight::Kind::kResume:
       return resume(item, now);
     case InFlight::Kind::kSync:
-      return item.from->answer_sync();
+      return item.from->answer_sync(now.steady);
     case InFlight::Kind::kError:
-      return item.from->answer_error(item.error);
+      return item.from->answer_error(item.error, now.steady);
   }
 }
 
@@ -287,7 +287,7 @@ void Replica::apply(const InFlight& item, Time now) {
   if (txn->header.type == OpCode::kCreateSession || txn->header.type == OpCode::kCloseSession) {
     after_session_txn(*txn, item, now);
   } else if (item.from) {
-    item.from->answer(result);
+    item.from->answer(result, now.steady);
   }
 }
 
@@ -303,7 +303,7 @@ void Replica::after_session_txn(const jute::Txn& txn, const InFlight& item, Time
   }
   const auto connection = sessions_.connection_of(session);
   sessions_.remove(session);
-  if (item.from) item.from->answer(state::ApplyResult{});
+  if (item.from) item.from->answer(state::ApplyResult{}, now.steady);
   if (connection && connection != item.from) connection->end();
 }
 

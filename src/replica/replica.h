@@ -87,6 +87,7 @@ class Replica {
 
   [[nodiscard]] const state::State& state() const { return *state_; }
   [[nodiscard]] const storage::RecoveryReport& recovery() const { return recovery_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Lane>>& lanes() const { return lanes_; }
   [[nodiscard]] std::size_t outstanding() const { return in_flight_.size(); }
   [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
 

@@ -2,6 +2,7 @@
 // the operator's tools.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,7 +16,16 @@ namespace synod::server {
 
 inline constexpr std::string_view kVersion = "3.9.5-synod-0.1.0";
 
+// Every word that ZooKeeper knows: none of them is ever taken for a frame's length.
+inline constexpr std::array<std::string_view, 17> kFourLetterWords{
+    "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro",
+    "mntr", "ruok", "srst", "srvr", "stat", "wchc", "wchp", "wchs"};
+
 struct ServerFacts {
+  std::uint64_t requests = 0;
+  std::uint64_t latency_ms_min = 0;
+  std::uint64_t latency_ms_max = 0;
+  std::uint64_t latency_ms_sum = 0;
   std::uint64_t packets_received = 0;
   std::uint64_t packets_sent = 0;
   std::size_t connections = 0;
@@ -24,7 +34,7 @@ struct ServerFacts {
   std::size_t nodes = 0;
 };
 
-// Empty: this is no word. `whitelist` as in 4lw.commands.whitelist; `srvr` always answers.
+// `whitelist` as in 4lw.commands.whitelist; `srvr` always answers.
 [[nodiscard]] std::string answer_word(std::string_view word, const std::vector<std::string>& whitelist,
                                       const std::function<ServerFacts()>& facts);
 

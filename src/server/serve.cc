@@ -108,6 +108,7 @@ replica::ServingRules serving_rules(const Config& config) {
   rules.authentication.super_digest = config.digest_authentication_super_digest.value_or("");
   if (config.enforce_auth_enabled) rules.authentication.required_schemes = config.enforce_auth_schemes;
   rules.access.skip = config.skip_acl;
+  rules.words.assign(kFourLetterWords.begin(), kFourLetterWords.end());
   return rules;
 }
 
@@ -144,7 +145,7 @@ class Server {
   ExitStatus run();
 
  private:
-  ServerFacts facts() const;
+  ServerFacts facts();
   ExitStatus start();
   void watch_signals();
 
@@ -157,12 +158,27 @@ class Server {
   ExitStatus status_ = ExitStatus::kDone;
 };
 
-// Called under the lock of the lane that got the word, so of the lanes only that one is looked at.
-ServerFacts Server::facts() const {
-  return {.connections = service_->connection_count(),
-          .outstanding = 0,
-          .zxid = replica_->state().applied(),
-          .nodes = replica_->state().tree().node_count() + 1};  // ZooKeeper counts the root twice
+ServerFacts Server::facts() {
+  ServerFacts facts;
+  locks_.pause_readers();
+  for (const auto& lane : replica_->lanes()) {
+    const replica::LaneCounters& counters = lane->counters;
+    if (counters.requests != 0) {
+      facts.latency_ms_min = facts.requests == 0 ? counters.latency_ms_min
+                                                 : std::min(facts.latency_ms_min, counters.latency_ms_min);
+    }
+    facts.requests += counters.requests;
+    facts.latency_ms_max = std::max(facts.latency_ms_max, counters.latency_ms_max);
+    facts.latency_ms_sum += counters.latency_ms_sum;
+    facts.packets_received += counters.packets_received;
+    facts.packets_sent += counters.packets_sent;
+  }
+  facts.connections = service_->connection_count();
+  facts.outstanding = replica_->outstanding();
+  facts.zxid = replica_->state().applied();
+  facts.nodes = replica_->state().tree().node_count() + 1;  // ZooKeeper counts the root twice
+  locks_.resume_readers();
+  return facts;
 }
 
 ExitStatus Server::start() {
@@ -177,12 +193,14 @@ ExitStatus Server::start() {
   }
   replica_ = std::move(*replica);
   report_recovery(*replica_);
-  rules_.answer_word = [this](std::string_view word) {
-    return answer_word(word, options_.loaded.config.four_letter_words, [this] { return facts(); });
-  };
   service_ = std::make_unique<net::ClientService>(
       *replica_, locks_, rules_, service_options(config),
       net::ServiceEvents{.warn = [](const std::string& text) { spdlog::warn("{}", text); },
+                         .answer_word =
+                             [this](const std::string& word) {
+                               return answer_word(word, options_.loaded.config.four_letter_words,
+                                                  [this] { return facts(); });
+                             },
                          .failed =
                              [this](const Error& error) {
                                spdlog::critical("the transaction log cannot be written: {}. Stopping at once; "
