@@ -13,5 +13,6 @@ namespace synod {
 
 }  // namespace synod
 
-#define SYNOD_ASSERT(condition) \
-  (static_cast<bool>(condition) ? void() : ::synod::assertion_failed(#condition, __FILE__, __LINE__))
+#define SYNOD_ASSERT(condition)          \
+  (static_cast<bool>(condition) ? void() \
+                                : ::synod::assertion_failed(#condition, __FILE__, __LINE__))

@@ -8,12 +8,12 @@
 namespace synod {
 
 enum class ErrorKind {
-  kMalformed,   // bytes that do not parse
-  kCorrupt,     // a stored record that was whole once and is not any more
-  kNotFound,    // no such file
-  kIo,          // the operating system refused
-  kNoSpace,     // the disk is full
-  kRefused,     // a rule of ours forbids it
+  kMalformed,  // bytes that do not parse
+  kCorrupt,    // a stored record that was whole once and is not any more
+  kNotFound,   // no such file
+  kIo,         // the operating system refused
+  kNoSpace,    // the disk is full
+  kRefused,    // a rule of ours forbids it
 };
 
 struct Error {

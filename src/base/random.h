@@ -1,5 +1,5 @@
-// Randomness as a value: a small generator (SplitMix64, Steele, Lea and Flood 2014) seeded by whoever
-// runs the core, so that a run can be repeated.
+// Randomness as a value: a small generator (SplitMix64, Steele, Lea and Flood 2014) seeded by
+// whoever runs the core, so that a run can be repeated.
 #pragma once
 
 #include <cstdint>

@@ -30,8 +30,10 @@ CommandLine split(int argc, const char* const* argv) {
   CommandLine line;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (argument.starts_with("-D") && argument.size() > 2) line.properties.emplace_back(argument.substr(2));
-    else line.arguments.emplace_back(argument);
+    if (argument.starts_with("-D") && argument.size() > 2)
+      line.properties.emplace_back(argument.substr(2));
+    else
+      line.arguments.emplace_back(argument);
   }
   return line;
 }
@@ -42,12 +44,13 @@ int complain(const server::ConfigError& error) {
 }
 
 // `words`: nothing, a file, or ZooKeeper's old start line (port, directory, …).
-std::expected<server::ConfigInput, server::ConfigError> config_input(const std::vector<std::string>& words,
-                                                                     const std::vector<std::string>& properties) {
+std::expected<server::ConfigInput, server::ConfigError> config_input(
+    const std::vector<std::string>& words, const std::vector<std::string>& properties) {
   server::ConfigInput input;
   input.state_dir = server::default_state_dir(environment("XDG_STATE_HOME"), environment("HOME"));
   input.properties = properties;
-  for (const char* name : {"SERVER_JVMFLAGS", "JVMFLAGS"}) input.environment.push_back({name, environment(name)});
+  for (const char* name : {"SERVER_JVMFLAGS", "JVMFLAGS"})
+    input.environment.push_back({name, environment(name)});
   if (words.size() == 1) {
     auto file = server::read_config_file(words.front());
     if (!file) return std::unexpected(file.error());
@@ -74,7 +77,8 @@ int check(const std::vector<std::string>& words, const std::vector<std::string>&
   if (!input) return complain(input.error());
   const auto loaded = server::load_config(*input);
   if (!loaded) return complain(loaded.error());
-  for (const server::Warning& warning : loaded->warnings) fmt::print("{}\n", server::to_string(warning));
+  for (const server::Warning& warning : loaded->warnings)
+    fmt::print("{}\n", server::to_string(warning));
   fmt::print("{}: good\n", words.front());
   return 0;
 }
@@ -82,7 +86,8 @@ int check(const std::vector<std::string>& words, const std::vector<std::string>&
 int explain(const std::string& key) {
   const auto explanation = server::explain(key);
   if (!explanation) {
-    fmt::print(stderr, "{}: unknown key; the nearest known one is {}\n", key, server::nearest_key(key));
+    fmt::print(stderr, "{}: unknown key; the nearest known one is {}\n", key,
+               server::nearest_key(key));
     return 1;
   }
   fmt::print("{}\n", server::to_string(*explanation));
@@ -106,14 +111,18 @@ int run(int argc, const char* const* argv) {
       "  synod serve                  defaults: 127.0.0.1:2181, data below ~/.local/state/synod\n"
       "  synod serve zoo.cfg          ZooKeeper's configuration file, as it is\n"
       "  synod serve 2181 /var/zk     port and data directory\n"
-      "Properties may be given as -Dzookeeper.name=value. Exit status: 0 stopped, 2 bad configuration,\n"
+      "Properties may be given as -Dzookeeper.name=value. Exit status: 0 stopped, 2 bad "
+      "configuration,\n"
       "3 data directory, 4 port taken, 11 the log could not be written.");
   serve_command->add_option("config", words, "zoo.cfg, or port and data directory")->expected(0, 4);
-  CLI::App* check_command = app.add_subcommand("check", "Say what `serve` would say of a zoo.cfg, without starting.");
+  CLI::App* check_command =
+      app.add_subcommand("check", "Say what `serve` would say of a zoo.cfg, without starting.");
   check_command->add_option("config", words, "the file")->required()->expected(1);
   std::string key;
-  CLI::App* explain_command = app.add_subcommand("explain", "What a key of zoo.cfg means, accepts, and defaults to.");
-  explain_command->add_option("key", key, "e.g. tickTime, or zookeeper.extendedTypesEnabled")->required();
+  CLI::App* explain_command =
+      app.add_subcommand("explain", "What a key of zoo.cfg means, accepts, and defaults to.");
+  explain_command->add_option("key", key, "e.g. tickTime, or zookeeper.extendedTypesEnabled")
+      ->required();
   CLI::App* version_command = app.add_subcommand("version", "Print the version.");
 
   try {

@@ -1,7 +1,7 @@
 // The engine's face: all that a replica knows of consensus.
 //
-// Events go in by the calls; what the engine owes the world comes out as one ordered value. An entry
-// is opaque bytes with a zxid: the engine does not know what a znode is.
+// Events go in by the calls; what the engine owes the world comes out as one ordered value. An
+// entry is opaque bytes with a zxid: the engine does not know what a znode is.
 #pragma once
 
 #include <cstdint>

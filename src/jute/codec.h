@@ -24,14 +24,18 @@ template <class T>
 [[nodiscard]] inline T load_big_endian(const char* from) {
   T raw;
   std::memcpy(&raw, from, sizeof raw);
-  if constexpr (sizeof(T) == 4) return static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(raw)));
-  else return static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(raw)));
+  if constexpr (sizeof(T) == 4)
+    return static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(raw)));
+  else
+    return static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(raw)));
 }
 
 template <class T>
 inline void store_big_endian(char* to, T number) {
-  if constexpr (sizeof(T) == 4) number = static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(number)));
-  else number = static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(number)));
+  if constexpr (sizeof(T) == 4)
+    number = static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(number)));
+  else
+    number = static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(number)));
   std::memcpy(to, &number, sizeof number);
 }
 
@@ -113,7 +117,8 @@ class Writer {
   Bytes& out_;
 };
 
-// A record lists its fields once: `static void fields(auto& self, auto&& visit) { visit(self.a, self.b); }`.
+// A record lists its fields once: `static void fields(auto& self, auto&& visit) { visit(self.a,
+// self.b); }`.
 template <class T>
 concept Record = requires(T& record) { T::fields(record, [](auto&...) {}); };
 
@@ -163,8 +168,10 @@ void write(Writer& out, const std::vector<T>& field) {
 }
 template <class T>
 void write(Writer& out, const std::optional<std::vector<T>>& field) {
-  if (field) write(out, *field);
-  else out.i32(-1);
+  if (field)
+    write(out, *field);
+  else
+    out.i32(-1);
 }
 
 template <class T>

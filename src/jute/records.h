@@ -125,7 +125,9 @@ struct CreateRequest {
   NullableView data;
   NullableAclViews acl;
   std::int32_t flags = 0;
-  static void fields(auto& self, auto&& visit) { visit(self.path, self.data, self.acl, self.flags); }
+  static void fields(auto& self, auto&& visit) {
+    visit(self.path, self.data, self.acl, self.flags);
+  }
 };
 
 struct CreateTtlRequest {

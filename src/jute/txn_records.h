@@ -45,7 +45,9 @@ struct CreateTxn {
   std::vector<AclView> acl;
   bool ephemeral = false;
   std::int32_t parent_cversion = 0;  // the parent's new stored cversion; -1: one more than it has
-  static void fields(auto& self, auto&& visit) { visit(self.path, self.data, self.acl, self.ephemeral, self.parent_cversion); }
+  static void fields(auto& self, auto&& visit) {
+    visit(self.path, self.data, self.acl, self.ephemeral, self.parent_cversion);
+  }
 };
 
 struct CreateContainerTxn {
@@ -53,7 +55,9 @@ struct CreateContainerTxn {
   NullableView data;
   std::vector<AclView> acl;
   std::int32_t parent_cversion = 0;
-  static void fields(auto& self, auto&& visit) { visit(self.path, self.data, self.acl, self.parent_cversion); }
+  static void fields(auto& self, auto&& visit) {
+    visit(self.path, self.data, self.acl, self.parent_cversion);
+  }
 };
 
 struct CreateTtlTxn {
@@ -62,7 +66,9 @@ struct CreateTtlTxn {
   std::vector<AclView> acl;
   std::int32_t parent_cversion = 0;
   std::int64_t ttl_ms = 0;
-  static void fields(auto& self, auto&& visit) { visit(self.path, self.data, self.acl, self.parent_cversion, self.ttl_ms); }
+  static void fields(auto& self, auto&& visit) {
+    visit(self.path, self.data, self.acl, self.parent_cversion, self.ttl_ms);
+  }
 };
 
 // delete, deleteContainer.

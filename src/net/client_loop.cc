@@ -11,19 +11,25 @@ using boost::asio::ip::tcp;
 
 SteadyTimeMs steady_now() {
   using std::chrono::duration_cast;
-  return {duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+  return {
+      duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count()};
 }
 
 ClientLoop::ClientLoop(replica::Lane& lane, const replica::ServingRules& rules,
                        std::int64_t sessionless_timeout_ms, Hooks hooks)
-    : lane_(lane), rules_(rules), sessionless_timeout_ms_(sessionless_timeout_ms), hooks_(std::move(hooks)) {
+    : lane_(lane),
+      rules_(rules),
+      sessionless_timeout_ms_(sessionless_timeout_ms),
+      hooks_(std::move(hooks)) {
   watch_for_silence();
 }
 
 void ClientLoop::adopt(tcp::socket socket, std::string address) {
   const auto connection =
       std::make_shared<replica::ClientConnection>(lane_, rules_, address, steady_now());
-  auto client = std::make_shared<ClientSocket>(*this, std::move(socket), std::move(address), connection);
+  auto client =
+      std::make_shared<ClientSocket>(*this, std::move(socket), std::move(address), connection);
   sockets_.emplace(connection.get(), client);
   client->start();
 }
@@ -52,7 +58,8 @@ void ClientLoop::close_all() {
 
 // Closes sockets that never sent a connect request.
 void ClientLoop::watch_for_silence() {
-  silence_timer_.expires_after(std::chrono::milliseconds(std::max<std::int64_t>(sessionless_timeout_ms_ / 4, 10)));
+  silence_timer_.expires_after(
+      std::chrono::milliseconds(std::max<std::int64_t>(sessionless_timeout_ms_ / 4, 10)));
   silence_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     std::vector<std::shared_ptr<ClientSocket>> silent;
@@ -60,7 +67,8 @@ void ClientLoop::watch_for_silence() {
       const std::scoped_lock lock(mutex_);
       const std::int64_t now = steady_now().value;
       for (const auto& [connection, socket] : sockets_) {
-        if (!connection->has_session() && now - connection->last_heard().value > sessionless_timeout_ms_) {
+        if (!connection->has_session() &&
+            now - connection->last_heard().value > sessionless_timeout_ms_) {
           silent.push_back(socket);
         }
       }

@@ -23,13 +23,14 @@ namespace synod::net {
 class ClientLoop {
  public:
   struct Hooks {
-    std::function<void()> submitted;                           // the core has work
-    std::function<void(const std::string& address)> closed;    // a socket of this address is gone
+    std::function<void()> submitted;                         // the core has work
+    std::function<void(const std::string& address)> closed;  // a socket of this address is gone
     std::function<void(const std::string& address, const std::string& complaint)> complained;
-    std::function<std::string(const std::string& word)> answer_word;  // a four-letter word; called without a lock
+    std::function<std::string(const std::string& word)>
+        answer_word;  // a four-letter word; called without a lock
   };
-  ClientLoop(replica::Lane& lane, const replica::ServingRules& rules, std::int64_t sessionless_timeout_ms,
-             Hooks hooks);
+  ClientLoop(replica::Lane& lane, const replica::ServingRules& rules,
+             std::int64_t sessionless_timeout_ms, Hooks hooks);
 
   // From this loop's thread.
   void adopt(boost::asio::ip::tcp::socket socket, std::string address);
@@ -54,7 +55,8 @@ class ClientLoop {
   std::int64_t sessionless_timeout_ms_;
   Hooks hooks_;
   boost::asio::steady_timer silence_timer_{io_};
-  boost::unordered_flat_map<const replica::ClientConnection*, std::shared_ptr<ClientSocket>> sockets_;
+  boost::unordered_flat_map<const replica::ClientConnection*, std::shared_ptr<ClientSocket>>
+      sockets_;
   std::array<char, kReadBytes> read_buffer_;  // used within one handler only
 };
 

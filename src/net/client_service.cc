@@ -31,8 +31,9 @@ void ReaderLocks::resume_readers() {
   for (ClientLoop* loop : loops_) loop->mutex().unlock();
 }
 
-ClientService::ClientService(replica::Replica& replica, ReaderLocks& locks, const replica::ServingRules& rules,
-                             ServiceOptions options, ServiceEvents events)
+ClientService::ClientService(replica::Replica& replica, ReaderLocks& locks,
+                             const replica::ServingRules& rules, ServiceOptions options,
+                             ServiceEvents events)
     : replica_(replica), options_(std::move(options)), events_(std::move(events)) {
   const ClientLoop::Hooks hooks{
       .submitted = [this] { call_core(); },
@@ -43,8 +44,8 @@ ClientService::ClientService(replica::Replica& replica, ReaderLocks& locks, cons
           },
       .answer_word = [this](const std::string& word) { return events_.answer_word(word); }};
   for (std::size_t i = 0; i < options_.loops; ++i) {
-    loops_.push_back(
-        std::make_unique<ClientLoop>(replica_.add_lane(), rules, options_.sessionless_timeout_ms, hooks));
+    loops_.push_back(std::make_unique<ClientLoop>(replica_.add_lane(), rules,
+                                                  options_.sessionless_timeout_ms, hooks));
     locks.add(*loops_.back());
   }
   tick_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
@@ -60,7 +61,8 @@ Result<void> ClientService::listen() {
     tcp::resolver resolver(core_io());
     const auto found = resolver.resolve(options_.address, std::to_string(options_.port), error);
     if (error || found.empty()) {
-      return fail(ErrorKind::kIo, "clientPortAddress " + options_.address + " does not resolve: " + error.message());
+      return fail(ErrorKind::kIo, "clientPortAddress " + options_.address +
+                                      " does not resolve: " + error.message());
     }
     endpoint = found.begin()->endpoint();
   }
@@ -78,9 +80,13 @@ Result<void> ClientService::listen() {
     if (endpoint.address().is_v6()) acceptor->set_option(boost::asio::ip::v6_only(false), error);
   });
   step([&] { acceptor->bind(endpoint, error); });
-  step([&] { acceptor->listen(options_.backlog > 0 ? options_.backlog : tcp::acceptor::max_listen_connections, error); });
+  step([&] {
+    acceptor->listen(
+        options_.backlog > 0 ? options_.backlog : tcp::acceptor::max_listen_connections, error);
+  });
   if (error) {
-    return fail(ErrorKind::kIo, "cannot listen on port " + std::to_string(options_.port) + ": " + error.message() +
+    return fail(ErrorKind::kIo, "cannot listen on port " + std::to_string(options_.port) + ": " +
+                                    error.message() +
                                     ". Is another server running? Choose a port with clientPort.");
   }
   port_ = acceptor->local_endpoint().port();
@@ -117,7 +123,8 @@ void ClientService::stop() {
 }
 
 void ClientService::finish_if_idle() {
-  if (is_stopping_ && (replica_.is_idle() || has_failed_) && connection_count() == 0) core_io().stop();
+  if (is_stopping_ && (replica_.is_idle() || has_failed_) && connection_count() == 0)
+    core_io().stop();
 }
 
 // ---- accepting --------------------------------------------------------------------------------
@@ -125,7 +132,8 @@ void ClientService::finish_if_idle() {
 void ClientService::accept() {
   if (!acceptor_ || !acceptor_->is_open()) return;
   ClientLoop& loop = *loops_[next_loop_++ % loops_.size()];
-  acceptor_->async_accept(loop.io(), [this, &loop](const boost::system::error_code& error, tcp::socket socket) {
+  acceptor_->async_accept(loop.io(), [this, &loop](const boost::system::error_code& error,
+                                                   tcp::socket socket) {
     if (error == boost::asio::error::operation_aborted || is_stopping_) return;
     if (error) {  // out of descriptors, most likely: try again when some may be free
       events_.warn("cannot accept a connection: " + error.message());
@@ -137,17 +145,21 @@ void ClientService::accept() {
     boost::system::error_code ignored;
     const auto peer = socket.remote_endpoint(ignored).address();
     // What IPv4 clients are called on a socket that takes both.
-    std::string address = peer.is_v6() && peer.to_v6().is_v4_mapped()
-                              ? boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, peer.to_v6()).to_string()
-                              : peer.to_string();
+    std::string address =
+        peer.is_v6() && peer.to_v6().is_v4_mapped()
+            ? boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, peer.to_v6()).to_string()
+            : peer.to_string();
     socket.set_option(tcp::no_delay(true), ignored);
-    if (options_.is_keep_alive) socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+    if (options_.is_keep_alive)
+      socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
     if (may_admit(address)) {
-      boost::asio::dispatch(loop.io(), [&loop, socket = std::move(socket), address = std::move(address)]() mutable {
-        loop.adopt(std::move(socket), std::move(address));
-      });
+      boost::asio::dispatch(
+          loop.io(), [&loop, socket = std::move(socket), address = std::move(address)]() mutable {
+            loop.adopt(std::move(socket), std::move(address));
+          });
     } else {
-      events_.warn("refused a connection from " + address + ": there are too many (maxClientCnxns, maxCnxns)");
+      events_.warn("refused a connection from " + address +
+                   ": there are too many (maxClientCnxns, maxCnxns)");
       socket.set_option(boost::asio::socket_base::linger(true, 0), ignored);  // closes with a reset
     }
     accept();
@@ -194,7 +206,8 @@ void ClientService::io_done(storage::IoToken token, Result<void> result) {
 }
 
 void ClientService::wait_for_tick() {
-  tick_timer_->expires_after(std::chrono::milliseconds(std::clamp<std::int64_t>(options_.tick_ms / 4, 1, 250)));
+  tick_timer_->expires_after(
+      std::chrono::milliseconds(std::clamp<std::int64_t>(options_.tick_ms / 4, 1, 250)));
   tick_timer_->async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     replica_.tick(now());
@@ -213,7 +226,8 @@ void ClientService::after_core() {
       const std::scoped_lock lock(loops_[i]->mutex());
       has_stirred = !loops_[i]->lane().stirred.empty();
     }
-    if (has_stirred) boost::asio::post(loops_[i]->io(), [&loop = *loops_[i]] { loop.flush_stirred(); });
+    if (has_stirred)
+      boost::asio::post(loops_[i]->io(), [&loop = *loops_[i]] { loop.flush_stirred(); });
   }
   finish_if_idle();
 }

@@ -20,9 +20,9 @@
 namespace synod::net {
 
 struct ServiceOptions {
-  std::string address;               // empty: all interfaces
-  std::uint16_t port = 2181;         // 0: any free one
-  int backlog = -1;                  // -1: the system's
+  std::string address;        // empty: all interfaces
+  std::uint16_t port = 2181;  // 0: any free one
+  int backlog = -1;           // -1: the system's
   bool is_keep_alive = false;
   std::size_t max_per_address = 60;  // 0: any number
   std::size_t max_total = 0;         // 0: any number
@@ -68,7 +68,9 @@ class ClientService {
   // A file batch is done. From any thread.
   void io_done(storage::IoToken token, Result<void> result);
 
-  [[nodiscard]] std::size_t connection_count() const { return connections_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t connection_count() const {
+    return connections_.load(std::memory_order_relaxed);
+  }
 
  private:
   void accept();

@@ -20,18 +20,22 @@ constexpr std::size_t kBufferKept = 64 * 1024;
 
 ClientSocket::ClientSocket(ClientLoop& loop, tcp::socket socket, std::string address,
                            std::shared_ptr<replica::ClientConnection> connection)
-    : loop_(loop), socket_(std::move(socket)), address_(std::move(address)), connection_(std::move(connection)) {
+    : loop_(loop),
+      socket_(std::move(socket)),
+      address_(std::move(address)),
+      connection_(std::move(connection)) {
   socket_.non_blocking(true);
 }
 
 void ClientSocket::wait_for_input() {
   if (is_reading_ || !socket_.is_open()) return;
   is_reading_ = true;
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const boost::system::error_code& error) {
-    self->is_reading_ = false;
-    if (error) return self->close();
-    self->read();
-  });
+  socket_.async_wait(tcp::socket::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->is_reading_ = false;
+                       if (error) return self->close();
+                       self->read();
+                     });
 }
 
 // One buffer's worth a turn, so that no client keeps the others waiting.
@@ -90,8 +94,10 @@ void ClientSocket::flush() {
   }
   if (is_writing_) {  // what came meanwhile stays with the connection until there is room
     const std::scoped_lock lock(loop_.mutex_);
-    if (connection_->output().size() > kUnsentMax) is_ending = true;
-    else return;
+    if (connection_->output().size() > kUnsentMax)
+      is_ending = true;
+    else
+      return;
   }
   if (is_ending) return close();
   if (!is_congested) wait_for_input();
@@ -100,7 +106,8 @@ void ClientSocket::flush() {
 bool ClientSocket::write() {
   while (sent_ < unsent_.size()) {
     boost::system::error_code error;
-    sent_ += socket_.write_some(boost::asio::buffer(unsent_.data() + sent_, unsent_.size() - sent_), error);
+    sent_ += socket_.write_some(boost::asio::buffer(unsent_.data() + sent_, unsent_.size() - sent_),
+                                error);
     if (error == boost::asio::error::would_block) {
       wait_for_room();
       return false;
@@ -118,11 +125,12 @@ bool ClientSocket::write() {
 
 void ClientSocket::wait_for_room() {
   is_writing_ = true;
-  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const boost::system::error_code& error) {
-    self->is_writing_ = false;
-    if (error) return self->close();
-    if (self->socket_.is_open() && self->write()) self->flush();
-  });
+  socket_.async_wait(tcp::socket::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->is_writing_ = false;
+                       if (error) return self->close();
+                       if (self->socket_.is_open() && self->write()) self->flush();
+                     });
 }
 
 void ClientSocket::close() {

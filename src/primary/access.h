@@ -17,8 +17,8 @@ struct AccessSchemes {
   bool x509 = false;
 };
 
-// Drops repeated entries, expands `auth` to the caller's own identities, checks every id (reference:
-// fixupACL). Empty: the list is not acceptable (INVALIDACL).
+// Drops repeated entries, expands `auth` to the caller's own identities, checks every id
+// (reference: fixupACL). Empty: the list is not acceptable (INVALIDACL).
 [[nodiscard]] std::optional<jute::AclList> resolve_acl(const jute::NullableAclViews& requested,
                                                        const state::AuthIds& ids,
                                                        const AccessSchemes& schemes);

@@ -19,18 +19,20 @@ struct Part {
   BytesView record;
 };
 
-// What a creation inside a multi really makes (3.9's Op.create): the container flag counts under every
-// header, and a createTTL without a TTL mode is an ordinary creation.
+// What a creation inside a multi really makes (3.9's Op.create): the container flag counts under
+// every header, and a createTTL without a TTL mode is an ordinary creation.
 OpCode creation_type(OpCode type, std::int32_t flags) {
   if (flags == 4) return OpCode::kCreateContainer;
   const bool is_ttl = flags == 5 || flags == 6;
   return type == OpCode::kCreateTtl && !is_ttl ? OpCode::kCreate : type;
 }
 
-// Takes one record and says what kind of part it makes. Nothing: not a write that a multi may hold, or nonsense in it that
-// as of 3.9 spoils the whole request.
+// Takes one record and says what kind of part it makes. Nothing: not a write that a multi may hold,
+// or nonsense in it that as of 3.9 spoils the whole request.
 std::optional<OpCode> take_record(jute::Reader& in, OpCode type) {
-  const auto if_whole = [&](const auto& request) { return request ? std::optional(type) : std::nullopt; };
+  const auto if_whole = [&](const auto& request) {
+    return request ? std::optional(type) : std::nullopt;
+  };
   switch (type) {
     case OpCode::kCreate:
     case OpCode::kCreate2:
@@ -79,8 +81,8 @@ bool is_multi_of_writes(BytesView body) {
   return parts && !parts->empty();
 }
 
-// Evaluation stops at the first part that is refused. The log then holds the parts before it as they
-// were, its code, and RUNTIMEINCONSISTENCY for the rest; any error in it voids the whole.
+// Evaluation stops at the first part that is refused. The log then holds the parts before it as
+// they were, its code, and RUNTIMEINCONSISTENCY for the rest; any error in it voids the whole.
 Primary::Checked Primary::check_multi(const Context& context) {
   const auto parts = split(context.request.body);
   if (!parts) return std::unexpected(ErrorCode::kMarshallingError);

@@ -9,7 +9,9 @@ namespace synod::primary {
 namespace {
 
 // "/" and "" name the root; staged changes know it by one name only.
-std::string_view canonical(std::string_view path) { return path == "/" ? std::string_view() : path; }
+std::string_view canonical(std::string_view path) {
+  return path == "/" ? std::string_view() : path;
+}
 
 }  // namespace
 
@@ -37,7 +39,8 @@ std::vector<std::string> Overlay::ephemerals_of(SessionId session) const {
   std::set<std::string> paths(known.begin(), known.end());
   const state::OwnerRules rules = state_.tree().rules();
   for (const auto& [path, change] : pending_) {
-    if (!change.node) paths.erase(path);
+    if (!change.node)
+      paths.erase(path);
     else if (change.node->stat.ephemeral_owner == session.value &&
              rules.kind(session.value) == state::OwnerKind::kEphemeral)
       paths.insert(path);
@@ -45,7 +48,9 @@ std::vector<std::string> Overlay::ephemerals_of(SessionId session) const {
   return {paths.begin(), paths.end()};
 }
 
-std::uint64_t Overlay::digest() const { return pending_.empty() ? state_.tree().digest() : digest_; }
+std::uint64_t Overlay::digest() const {
+  return pending_.empty() ? state_.tree().digest() : digest_;
+}
 
 std::uint64_t Overlay::digest_of(std::string_view path, const std::optional<NodeView>& node) const {
   return node ? state::node_digest(path, node->prefix_crc, node->stat) : 0;
@@ -74,8 +79,10 @@ void Overlay::keep() { is_recording_ = false; }
 void Overlay::take_back() {
   if (!is_recording_) return;
   for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) {
-    if (undo->before) pending_[undo->path] = *undo->before;
-    else pending_.erase(undo->path);
+    if (undo->before)
+      pending_[undo->path] = *undo->before;
+    else
+      pending_.erase(undo->path);
     order_.pop_back();
   }
   digest_ = digest_before_;

@@ -22,9 +22,9 @@ namespace synod::primary {
 struct NodeView {
   jute::StatPersisted stat;
   std::int64_t child_count = 0;
-  std::uint32_t data_size = 0;   // bytes
-  std::uint32_t prefix_crc = 0;  // see state/digest.h
-  state::AclId acl_id;           // in the tree's table; counts only while `acl` is null
+  std::uint32_t data_size = 0;               // bytes
+  std::uint32_t prefix_crc = 0;              // see state/digest.h
+  state::AclId acl_id;                       // in the tree's table; counts only while `acl` is null
   std::shared_ptr<const jute::AclList> acl;  // a list that is not applied yet
 };
 
@@ -62,7 +62,8 @@ class Overlay {
     std::optional<Pending> before;
   };
 
-  [[nodiscard]] std::uint64_t digest_of(std::string_view path, const std::optional<NodeView>& node) const;
+  [[nodiscard]] std::uint64_t digest_of(std::string_view path,
+                                        const std::optional<NodeView>& node) const;
 
   const state::State& state_;
   boost::unordered_flat_map<std::string, Pending> pending_;

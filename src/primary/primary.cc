@@ -64,14 +64,16 @@ Prepared Primary::prepare(const Request& request, Zxid zxid, WallTimeMs now) {
     overlay_.keep();  // a refused request has staged nothing
     // Only a multi that does not parse leaves its mark in the log, as in Java.
     const bool is_traceless = record.error() == ErrorCode::kMarshallingError && !is_multi;
-    return is_traceless ? Prepared{.txn = {}, .error = record.error()} : refusal(context, record.error());
+    return is_traceless ? Prepared{.txn = {}, .error = record.error()}
+                        : refusal(context, record.error());
   }
   Prepared prepared;
-  jute::append(prepared.txn, jute::TxnHeader{request.session, request.cxid, zxid, now.value, request.type});
+  jute::append(prepared.txn,
+               jute::TxnHeader{request.session, request.cxid, zxid, now.value, request.type});
   prepared.txn.append(*record);
   if (options_.writes_digest) {
-    jute::append(prepared.txn,
-                 jute::TxnDigest{jute::kDigestVersion, static_cast<std::int64_t>(overlay_.digest())});
+    jute::append(prepared.txn, jute::TxnDigest{jute::kDigestVersion,
+                                               static_cast<std::int64_t>(overlay_.digest())});
   }
   if (prepared.txn.size() > options_.max_txn_bytes) {
     overlay_.take_back();
@@ -81,8 +83,9 @@ Prepared Primary::prepare(const Request& request, Zxid zxid, WallTimeMs now) {
   return prepared;
 }
 
-// A transaction may be longer than its request: counters, and an `auth` entry that becomes one entry
-// for each of the caller's identities. What could pass the limit must be possible to take back.
+// A transaction may be longer than its request: counters, and an `auth` entry that becomes one
+// entry for each of the caller's identities. What could pass the limit must be possible to take
+// back.
 bool Primary::may_outgrow(const Request& request) const {
   if (request.type == OpCode::kCloseSession) return false;  // minds its length itself
   const std::size_t identities = request.ids ? request.ids->size() : 0;
@@ -114,15 +117,19 @@ Primary::Checked Primary::check(const Context& context, OpCode type, jute::Reade
         return check_create(context, {type, r.path, r.data, r.acl, r.flags, r.ttl_ms});
       });
     case OpCode::kDelete:
-      return parsed(jute::PathVersionRequest{}, [&](const auto& r) { return check_delete(context, r); });
+      return parsed(jute::PathVersionRequest{},
+                    [&](const auto& r) { return check_delete(context, r); });
     case OpCode::kDeleteContainer:
       return check_delete_container(context, context.request.body);
     case OpCode::kSetData:
-      return parsed(jute::SetDataRequest{}, [&](const auto& r) { return check_set_data(context, r); });
+      return parsed(jute::SetDataRequest{},
+                    [&](const auto& r) { return check_set_data(context, r); });
     case OpCode::kSetAcl:
-      return parsed(jute::SetAclRequest{}, [&](const auto& r) { return check_set_acl(context, r); });
+      return parsed(jute::SetAclRequest{},
+                    [&](const auto& r) { return check_set_acl(context, r); });
     case OpCode::kCheck:
-      return parsed(jute::PathVersionRequest{}, [&](const auto& r) { return check_version(context, r); });
+      return parsed(jute::PathVersionRequest{},
+                    [&](const auto& r) { return check_version(context, r); });
     case OpCode::kReconfig: {
       jute::ReconfigRequest request;
       jute::read(body, request);
@@ -140,7 +147,8 @@ Primary::Checked Primary::check(const Context& context, OpCode type, jute::Reade
 // Reference, protocol section 6.1.
 Primary::Checked Primary::check_create(const Context& context, const Creation& creation) {
   const bool has_extended_types = state_.tree().rules().extended_types;
-  if (const auto problem = mode_problem(creation.type, creation.flags, creation.ttl_ms, has_extended_types))
+  if (const auto problem =
+          mode_problem(creation.type, creation.flags, creation.ttl_ms, has_extended_types))
     return Refusal(*problem);
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
   if (!creation.path) return Refusal(ErrorCode::kMarshallingError);
@@ -168,11 +176,16 @@ Primary::Checked Primary::check_create(const Context& context, const Creation& c
   }
   ++parent->child_count;
   const std::int32_t parent_cversion = parent->stat.cversion;
-  const std::int64_t owner = owner_of(creation.type, creation.flags, creation.ttl_ms, context.request.session);
+  const std::int64_t owner =
+      owner_of(creation.type, creation.flags, creation.ttl_ms, context.request.session);
   overlay_.stage(context.zxid, parent_path, std::move(parent));
   overlay_.stage(context.zxid, path,
-                 NodeView{.stat = {.czxid = context.zxid, .mzxid = context.zxid, .ctime = context.time_ms,
-                                   .mtime = context.time_ms, .ephemeral_owner = owner, .pzxid = context.zxid},
+                 NodeView{.stat = {.czxid = context.zxid,
+                                   .mzxid = context.zxid,
+                                   .ctime = context.time_ms,
+                                   .mtime = context.time_ms,
+                                   .ephemeral_owner = owner,
+                                   .pzxid = context.zxid},
                           .data_size = data_size,
                           .prefix_crc = state::digest_prefix(path, creation.data),
                           .acl_id = {},
@@ -181,12 +194,15 @@ Primary::Checked Primary::check_create(const Context& context, const Creation& c
   if (creation.type == OpCode::kCreateContainer)
     return record_of(jute::CreateContainerTxn{path, creation.data, views, parent_cversion});
   if (creation.type == OpCode::kCreateTtl)
-    return record_of(jute::CreateTtlTxn{path, creation.data, views, parent_cversion, creation.ttl_ms});
-  return record_of(jute::CreateTxn{path, creation.data, views, is_ephemeral_mode(creation.flags), parent_cversion});
+    return record_of(
+        jute::CreateTtlTxn{path, creation.data, views, parent_cversion, creation.ttl_ms});
+  return record_of(jute::CreateTxn{path, creation.data, views, is_ephemeral_mode(creation.flags),
+                                   parent_cversion});
 }
 
 // Reference, protocol section 6.2. The path is not validated in full: "/a/" is simply not there.
-Primary::Checked Primary::check_delete(const Context& context, const jute::PathVersionRequest& request) {
+Primary::Checked Primary::check_delete(const Context& context,
+                                       const jute::PathVersionRequest& request) {
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
   if (!request.path) return Refusal(ErrorCode::kMarshallingError);
   const std::string_view path = *request.path;
@@ -198,7 +214,8 @@ Primary::Checked Primary::check_delete(const Context& context, const jute::PathV
   if (!may(context, *parent, jute::perms::kDelete)) return Refusal(ErrorCode::kNoAuth);
   const auto node = overlay_.find(path);
   if (!node) return Refusal(ErrorCode::kNoNode);
-  if (request.version != -1 && request.version != node->stat.version) return Refusal(ErrorCode::kBadVersion);
+  if (request.version != -1 && request.version != node->stat.version)
+    return Refusal(ErrorCode::kBadVersion);
   if (node->child_count > 0) return Refusal(ErrorCode::kNotEmpty);
   overlay_.stage(context.zxid, path, std::nullopt);
   stage_child_gone(context, path);
@@ -227,7 +244,8 @@ void Primary::stage_child_gone(const Context& context, std::string_view path) {
 }
 
 // Reference, protocol section 6.3: quota before version.
-Primary::Checked Primary::check_set_data(const Context& context, const jute::SetDataRequest& request) {
+Primary::Checked Primary::check_set_data(const Context& context,
+                                         const jute::SetDataRequest& request) {
   const std::string_view path = request.path.value_or("");  // null is as little a path as ""
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
@@ -237,8 +255,10 @@ Primary::Checked Primary::check_set_data(const Context& context, const jute::Set
   const auto data_size = static_cast<std::uint32_t>(request.data.value_or("").size());
   const std::int64_t growth = static_cast<std::int64_t>(data_size) - node->data_size;
   if (const auto problem = quota_problem(path, growth, 0)) return Refusal(*problem);
-  if (request.version != -1 && request.version != node->stat.version) return Refusal(ErrorCode::kBadVersion);
-  const auto version = static_cast<std::int32_t>(static_cast<std::uint32_t>(node->stat.version) + 1);
+  if (request.version != -1 && request.version != node->stat.version)
+    return Refusal(ErrorCode::kBadVersion);
+  const auto version =
+      static_cast<std::int32_t>(static_cast<std::uint32_t>(node->stat.version) + 1);
   node->stat.version = version;
   node->stat.mzxid = context.zxid;
   node->stat.mtime = context.time_ms;
@@ -249,7 +269,8 @@ Primary::Checked Primary::check_set_data(const Context& context, const jute::Set
 }
 
 // Reference, protocol section 6.4.
-Primary::Checked Primary::check_set_acl(const Context& context, const jute::SetAclRequest& request) {
+Primary::Checked Primary::check_set_acl(const Context& context,
+                                        const jute::SetAclRequest& request) {
   const std::string_view path = request.path.value_or("");  // null is as little a path as ""
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
@@ -258,8 +279,10 @@ Primary::Checked Primary::check_set_acl(const Context& context, const jute::SetA
   auto node = overlay_.find(path);
   if (!node) return Refusal(ErrorCode::kNoNode);
   if (!may(context, *node, jute::perms::kAdmin)) return Refusal(ErrorCode::kNoAuth);
-  if (request.version != -1 && request.version != node->stat.aversion) return Refusal(ErrorCode::kBadVersion);
-  const auto version = static_cast<std::int32_t>(static_cast<std::uint32_t>(node->stat.aversion) + 1);
+  if (request.version != -1 && request.version != node->stat.aversion)
+    return Refusal(ErrorCode::kBadVersion);
+  const auto version =
+      static_cast<std::int32_t>(static_cast<std::uint32_t>(node->stat.aversion) + 1);
   node->stat.aversion = version;
   node->acl = std::make_shared<const jute::AclList>(*acl);
   overlay_.stage(context.zxid, path, std::move(node));
@@ -267,14 +290,16 @@ Primary::Checked Primary::check_set_acl(const Context& context, const jute::SetA
 }
 
 // Reference, protocol section 6.5; only inside a multi.
-Primary::Checked Primary::check_version(const Context& context, const jute::PathVersionRequest& request) {
+Primary::Checked Primary::check_version(const Context& context,
+                                        const jute::PathVersionRequest& request) {
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
   const std::string_view path = request.path.value_or("");
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
   const auto node = overlay_.find(path);
   if (!node) return Refusal(ErrorCode::kNoNode);
   if (!may(context, *node, jute::perms::kRead)) return Refusal(ErrorCode::kNoAuth);
-  if (request.version != -1 && request.version != node->stat.version) return Refusal(ErrorCode::kBadVersion);
+  if (request.version != -1 && request.version != node->stat.version)
+    return Refusal(ErrorCode::kBadVersion);
   return record_of(jute::CheckVersionTxn{path, node->stat.version + 1});
 }
 

@@ -27,7 +27,7 @@ struct Request {
   SessionId session;      // 0 for the server's own (deleteContainer)
   std::int32_t cxid = 0;  // the client's xid; 0 for the server's own
   jute::OpCode type{};
-  Bytes body;             // the request record, header not included
+  Bytes body;  // the request record, header not included
   std::shared_ptr<const state::AuthIds> ids;
 };
 
@@ -46,7 +46,8 @@ struct Options {
 
 struct Prepared {
   Bytes txn;  // empty: nothing to propose, answer `error` once all earlier requests are answered
-  jute::ErrorCode error = jute::ErrorCode::kOk;  // why the transaction is only the record of a refusal
+  jute::ErrorCode error =
+      jute::ErrorCode::kOk;  // why the transaction is only the record of a refusal
 };
 
 class Primary {

@@ -21,15 +21,17 @@ std::optional<std::string> digest_id(const std::string& algorithm, BytesView aut
   const EVP_MD* hash = EVP_get_digestbyname(algorithm.c_str());
   std::array<unsigned char, EVP_MAX_MD_SIZE> bytes;
   unsigned count = 0;
-  if (hash == nullptr || EVP_Digest(auth.data(), auth.size(), bytes.data(), &count, hash, nullptr) != 1)
+  if (hash == nullptr ||
+      EVP_Digest(auth.data(), auth.size(), bytes.data(), &count, hash, nullptr) != 1)
     return std::nullopt;
   return std::string(auth.substr(0, auth.find(':'))) + ":" + base64(bytes.data(), count);
 }
 
 }  // namespace
 
-std::optional<state::AuthIds> authenticate(const AuthenticationRules& rules, std::string_view scheme,
-                                           BytesView auth, std::string_view address) {
+std::optional<state::AuthIds> authenticate(const AuthenticationRules& rules,
+                                           std::string_view scheme, BytesView auth,
+                                           std::string_view address) {
   if (scheme == "ip") return state::AuthIds{{"ip", std::string(address)}};
   if (scheme != "digest" || !rules.has_digest) return std::nullopt;
   const auto id = digest_id(rules.digest_algorithm, auth);

@@ -13,18 +13,19 @@ namespace synod::replica {
 
 struct AuthenticationRules {
   bool has_digest = true;
-  std::string digest_algorithm = "SHA1";  // OpenSSL's name
-  std::string super_digest;               // "user:base64(hash)"; empty: there is no super user
+  std::string digest_algorithm = "SHA1";      // OpenSSL's name
+  std::string super_digest;                   // "user:base64(hash)"; empty: there is no super user
   std::vector<std::string> required_schemes;  // any of these is needed for requests; empty: none
 };
 
-// The identities that the packet proves. Empty: it is refused (AUTHFAILED, and the connection closes).
-// `address` is the connection's own, for scheme ip.
+// The identities that the packet proves. Empty: it is refused (AUTHFAILED, and the connection
+// closes). `address` is the connection's own, for scheme ip.
 [[nodiscard]] std::optional<state::AuthIds> authenticate(const AuthenticationRules& rules,
                                                          std::string_view scheme, BytesView auth,
                                                          std::string_view address);
 
-[[nodiscard]] bool has_required_identity(const AuthenticationRules& rules, const state::AuthIds& ids);
+[[nodiscard]] bool has_required_identity(const AuthenticationRules& rules,
+                                         const state::AuthIds& ids);
 
 // What a client sees as its user: the text before ':' for digest, nothing for super.
 [[nodiscard]] std::string user_name(const state::AuthId& id);

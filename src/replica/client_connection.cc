@@ -49,11 +49,15 @@ void ClientConnection::take_frames() {
     const BytesView body = rest.substr(kLengthBytes, body_bytes);
     taken += kLengthBytes + body_bytes;
     ++lane_.counters.packets_received;
-    if (phase_ == Phase::kNew) take_connect(body);
-    else take_request(body);
+    if (phase_ == Phase::kNew)
+      take_connect(body);
+    else
+      take_request(body);
   }
-  if (is_ending_ || has_close_request_) input_.clear();
-  else input_.erase(0, taken);
+  if (is_ending_ || has_close_request_)
+    input_.clear();
+  else
+    input_.erase(0, taken);
 }
 
 // A fresh connection may begin with a four-letter word instead of a frame's length.
@@ -83,7 +87,8 @@ void ClientConnection::take_connect(BytesView body) {
   }
   phase_ = Phase::kEstablishing;
   const SessionId session = request->session_id;
-  if (session.value != 0 && request->password != session_password(session)) return session_refused();
+  if (session.value != 0 && request->password != session_password(session))
+    return session_refused();
   Submission submission{.kind = session.value == 0 ? Submission::Kind::kOpenSession
                                                    : Submission::Kind::kResumeSession,
                         .from = shared_from_this(),
@@ -153,7 +158,8 @@ void ClientConnection::take_auth(std::int32_t xid, BytesView record) {
 
 void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView record) {
   const auto type = static_cast<OpCode>(header.type);
-  waiting_.push_back({.kind = Waiting::Kind::kCore, .xid = header.xid, .type = type, .bytes = {}, .since = now_});
+  waiting_.push_back(
+      {.kind = Waiting::Kind::kCore, .xid = header.xid, .type = type, .bytes = {}, .since = now_});
   lane_.submitted.push_back({.kind = Submission::Kind::kWrite,
                              .from = shared_from_this(),
                              .request = {session_, header.xid, type, Bytes(record), ids_}});
@@ -162,17 +168,24 @@ void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView
 void ClientConnection::read_in_turn(const jute::RequestHeader& header, BytesView record) {
   const auto type = static_cast<OpCode>(header.type);
   if (waiting_.empty()) return run_read(header.xid, type, record);
-  waiting_.push_back({.kind = Waiting::Kind::kRead, .xid = header.xid, .type = type,
-                      .bytes = Bytes(record), .since = now_});
+  waiting_.push_back({.kind = Waiting::Kind::kRead,
+                      .xid = header.xid,
+                      .type = type,
+                      .bytes = Bytes(record),
+                      .since = now_});
   ++waiting_reads_;
 }
 
 void ClientConnection::submit_sync(const jute::RequestHeader& header, BytesView record) {
   const auto request = jute::decode<jute::PathRecord>(record);
   if (!request) return read_in_turn(header, record);  // which will say so
-  waiting_.push_back({.kind = Waiting::Kind::kCore, .xid = header.xid, .type = OpCode::kSync,
-                      .bytes = jute::encode(*request), .since = now_});
-  lane_.submitted.push_back({.kind = Submission::Kind::kSync, .from = shared_from_this(), .request = {}});
+  waiting_.push_back({.kind = Waiting::Kind::kCore,
+                      .xid = header.xid,
+                      .type = OpCode::kSync,
+                      .bytes = jute::encode(*request),
+                      .since = now_});
+  lane_.submitted.push_back(
+      {.kind = Submission::Kind::kSync, .from = shared_from_this(), .request = {}});
 }
 
 // ---- replies ----------------------------------------------------------------------------------
@@ -187,8 +200,10 @@ void ClientConnection::run_read(std::int32_t xid, OpCode type, BytesView record)
     Frame frame(output_, type == OpCode::kPing ? jute::kPingXid : xid, zxid);
     const ErrorCode error = read(reader, type, record, frame.body());
     if (error != ErrorCode::kOk) {
-      if (type == OpCode::kMultiRead) frame.set_error(error);
-      else frame.fail(error);
+      if (type == OpCode::kMultiRead)
+        frame.set_error(error);
+      else
+        frame.fail(error);
     }
     frame.finish();
   }
@@ -199,7 +214,8 @@ void ClientConnection::answered(SteadyTimeMs since) {
   LaneCounters& counters = lane_.counters;
   ++counters.packets_sent;
   const auto latency_ms = static_cast<std::uint64_t>(now_.value - since.value);
-  counters.latency_ms_min = counters.requests == 0 ? latency_ms : std::min(counters.latency_ms_min, latency_ms);
+  counters.latency_ms_min =
+      counters.requests == 0 ? latency_ms : std::min(counters.latency_ms_min, latency_ms);
   counters.latency_ms_max = std::max(counters.latency_ms_max, latency_ms);
   counters.latency_ms_sum += latency_ms;
   ++counters.requests;
@@ -207,7 +223,10 @@ void ClientConnection::answered(SteadyTimeMs since) {
 
 void ClientConnection::reply_in_turn(std::int32_t xid, Zxid zxid, ErrorCode error, BytesView body,
                                      bool ends_connection) {
-  Waiting ready{.kind = Waiting::Kind::kReady, .xid = xid, .type = {}, .bytes = {},
+  Waiting ready{.kind = Waiting::Kind::kReady,
+                .xid = xid,
+                .type = {},
+                .bytes = {},
                 .ends_connection = ends_connection};
   Frame frame(ready.bytes, xid, zxid, error);
   frame.body().append(body);
@@ -245,7 +264,8 @@ void ClientConnection::answer(const state::ApplyResult& result, SteadyTimeMs now
   now_ = now;
   const Waiting request = pop_waiting_for_core();
   Frame frame(output_, request.xid, lane_.state.applied(), result.outcome.error);
-  if (result.outcome.error == ErrorCode::kOk) append_write_reply(frame.body(), request.type, result);
+  if (result.outcome.error == ErrorCode::kOk)
+    append_write_reply(frame.body(), request.type, result);
   frame.finish();
   answered(request.since);
   if (request.type == OpCode::kCloseSession) is_ending_ = true;
@@ -305,7 +325,8 @@ void ClientConnection::reply_connect(SessionId session, std::int32_t timeout_ms)
   ++lane_.counters.packets_sent;
 }
 
-void ClientConnection::notify(jute::EventType type, std::string_view path, Zxid zxid, state::AclId acl) {
+void ClientConnection::notify(jute::EventType type, std::string_view path, Zxid zxid,
+                              state::AclId acl) {
   if (is_gone_ || is_ending_) return;
   if (!rules_.access.allows(lane_.state.tree().acls().list(acl), jute::perms::kRead, *ids_)) return;
   append_notification(output_, type, path, zxid);
@@ -329,7 +350,8 @@ void ClientConnection::end_with(std::string complaint) {
 void ClientConnection::disconnected() {
   if (std::exchange(is_gone_, true)) return;
   lane_.watches.remove_all(*this);
-  lane_.submitted.push_back({.kind = Submission::Kind::kGone, .from = shared_from_this(), .request = {}});
+  lane_.submitted.push_back(
+      {.kind = Submission::Kind::kGone, .from = shared_from_this(), .request = {}});
 }
 
 void ClientConnection::stir() {

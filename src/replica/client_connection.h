@@ -1,6 +1,6 @@
-// One client's connection, without its socket: bytes in, bytes out. It keeps ZooKeeper's promises of
-// order: replies in request order, a read never before the session's own earlier writes, an event
-// before any reply that can see the change.
+// One client's connection, without its socket: bytes in, bytes out. It keeps ZooKeeper's promises
+// of order: replies in request order, a read never before the session's own earlier writes, an
+// event before any reply that can see the change.
 //
 // Every call is made under the lane's lock.
 #pragma once
@@ -30,14 +30,16 @@ struct ServingRules {
   std::int32_t max_frame_bytes = 1'048'575;  // jute.maxbuffer
   // Beyond these, nothing more is taken from a connection until some of it is gone.
   std::size_t max_waiting_requests = 1000;
-  std::size_t max_waiting_reads = 64;  // fewer: their replies are made at once when their turn comes
+  std::size_t max_waiting_reads =
+      64;  // fewer: their replies are made at once when their turn comes
   std::size_t max_output_bytes = 1 << 20;
   AuthenticationRules authentication;
   state::AccessRule access;
   std::vector<std::string> words;  // four-letter words that a fresh connection may begin with
 };
 
-class ClientConnection final : public state::Watcher, public std::enable_shared_from_this<ClientConnection> {
+class ClientConnection final : public state::Watcher,
+                               public std::enable_shared_from_this<ClientConnection> {
  public:
   // `address`: as text, without port. All references outlive the connection.
   ClientConnection(Lane& lane, const ServingRules& rules, std::string address, SteadyTimeMs now);
@@ -55,7 +57,8 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   // Too much is waiting, for the core or for the client: read no more for now.
   [[nodiscard]] bool is_congested() const {
     return phase_ == Phase::kEstablishing || waiting_.size() >= rules_.max_waiting_requests ||
-           waiting_reads_ >= rules_.max_waiting_reads || output_.size() >= rules_.max_output_bytes ||
+           waiting_reads_ >= rules_.max_waiting_reads ||
+           output_.size() >= rules_.max_output_bytes ||
            (lane_.is_core_congested && !waiting_.empty());
   }
   // Taken from the lane's list of those that the core stirred.
@@ -75,7 +78,7 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   void session_opened(SessionId session, std::int32_t timeout_ms);
   void session_refused();
   void answer(const state::ApplyResult& result, SteadyTimeMs now);  // a write, applied
-  void answer_error(jute::ErrorCode error, SteadyTimeMs now);       // a write that left no transaction
+  void answer_error(jute::ErrorCode error, SteadyTimeMs now);  // a write that left no transaction
   void answer_sync(SteadyTimeMs now);
   // From the core, at any time: the session ended, or moved to another connection.
   void end();
@@ -105,7 +108,8 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   void submit_write(const jute::RequestHeader& header, BytesView record);
   void read_in_turn(const jute::RequestHeader& header, BytesView record);
   void submit_sync(const jute::RequestHeader& header, BytesView record);
-  void reply_in_turn(std::int32_t xid, Zxid zxid, jute::ErrorCode error, BytesView body, bool ends_connection);
+  void reply_in_turn(std::int32_t xid, Zxid zxid, jute::ErrorCode error, BytesView body,
+                     bool ends_connection);
   void reply_connect(SessionId session, std::int32_t timeout_ms);
   void run_read(std::int32_t xid, jute::OpCode type, BytesView record);
   void run_waiting();
@@ -121,14 +125,15 @@ class ClientConnection final : public state::Watcher, public std::enable_shared_
   bool is_ending_ = false;
   bool is_gone_ = false;
   bool has_close_request_ = false;
-  bool knows_read_only_ = false;  // the connect request had the readOnly byte, so the reply has it too
+  bool knows_read_only_ =
+      false;  // the connect request had the readOnly byte, so the reply has it too
   std::string word_;
   std::string complaint_;
   SessionId session_;
   std::int32_t timeout_ms_ = 0;
   SteadyTimeMs last_heard_;
   SteadyTimeMs now_;  // of the event at hand
-  Bytes input_;   // an incomplete frame
+  Bytes input_;       // an incomplete frame
   Bytes output_;
   std::deque<Waiting> waiting_;
   std::size_t waiting_reads_ = 0;

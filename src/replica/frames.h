@@ -30,7 +30,8 @@ class Frame {
     set_error(error);
   }
   void set_error(jute::ErrorCode error) {
-    jute::store_big_endian(out_.data() + start_ + kLengthBytes + 12, static_cast<std::int32_t>(error));
+    jute::store_big_endian(out_.data() + start_ + kLengthBytes + 12,
+                           static_cast<std::int32_t>(error));
   }
   void finish() {
     jute::store_big_endian(out_.data() + start_,
@@ -42,9 +43,11 @@ class Frame {
   std::size_t start_;
 };
 
-inline void append_notification(Bytes& out, jute::EventType type, std::string_view path, Zxid zxid) {
+inline void append_notification(Bytes& out, jute::EventType type, std::string_view path,
+                                Zxid zxid) {
   Frame frame(out, jute::kNotificationXid, zxid);
-  jute::append(out, jute::WatcherEvent{static_cast<std::int32_t>(type), jute::kSyncConnectedState, path});
+  jute::append(
+      out, jute::WatcherEvent{static_cast<std::int32_t>(type), jute::kSyncConnectedState, path});
   frame.finish();
 }
 

@@ -46,8 +46,9 @@ struct Lane {
 
   const state::State& state;
   state::WatchTable watches;
-  std::vector<Submission> submitted;                      // taken by the core
-  std::vector<std::shared_ptr<ClientConnection>> stirred;  // have output, or an end, that the core made
+  std::vector<Submission> submitted;  // taken by the core
+  std::vector<std::shared_ptr<ClientConnection>>
+      stirred;                     // have output, or an end, that the core made
   bool is_core_congested = false;  // globalOutstandingLimit is reached
   LaneCounters counters;
 };

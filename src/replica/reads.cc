@@ -77,18 +77,22 @@ ErrorCode get_all_children_number(const Reader& reader, std::string_view path, B
   const Node* node = tree.find(path);
   if (node == nullptr) return ErrorCode::kNoNode;
   if (!reader.may(node->acl, jute::perms::kRead)) return ErrorCode::kNoAuth;
-  // Java counts the keys of its node table that begin with path + "/"; the root is there as "/" too.
+  // Java counts the keys of its node table that begin with path + "/"; the root is there as "/"
+  // too.
   const std::size_t count = tree.descendant_count(*node) + (path.empty() ? 1 : 0);
   jute::append(out, static_cast<std::int32_t>(count));
   return ErrorCode::kOk;
 }
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos; }
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
 
 ErrorCode get_ephemerals(const Reader& reader, NullableView prefix, Bytes& out) {
   const bool wants_all = !prefix || is_blank(*prefix) || *prefix == "/";
   std::vector<std::string> paths = reader.lane.state.tree().ephemerals_of(reader.session);
-  if (!wants_all) std::erase_if(paths, [&](const std::string& path) { return !path.starts_with(*prefix); });
+  if (!wants_all)
+    std::erase_if(paths, [&](const std::string& path) { return !path.starts_with(*prefix); });
   jute::append(out, paths);
   return ErrorCode::kOk;
 }
@@ -121,28 +125,41 @@ ErrorCode find_watch(const Reader& reader, const jute::PathNumberRequest& reques
 // once, the rest is registered (reference, protocol section 12.4).
 class WatchRestorer {
  public:
-  WatchRestorer(const Reader& reader, Zxid since, Bytes& out) : reader_(reader), since_(since), out_(out) {}
+  WatchRestorer(const Reader& reader, Zxid since, Bytes& out)
+      : reader_(reader), since_(since), out_(out) {}
 
   void data(std::string_view path) {
     const Node* node = find(path);
-    if (node == nullptr) tell(jute::EventType::kNodeDeleted, path);
-    else if (node->stat.mzxid > since_) tell(jute::EventType::kNodeDataChanged, path);
-    else add(path, WatchMode::kData);
+    if (node == nullptr)
+      tell(jute::EventType::kNodeDeleted, path);
+    else if (node->stat.mzxid > since_)
+      tell(jute::EventType::kNodeDataChanged, path);
+    else
+      add(path, WatchMode::kData);
   }
   void existence(std::string_view path) {
-    if (find(path) != nullptr) tell(jute::EventType::kNodeCreated, path);
-    else add(path, WatchMode::kData);
+    if (find(path) != nullptr)
+      tell(jute::EventType::kNodeCreated, path);
+    else
+      add(path, WatchMode::kData);
   }
   void children(std::string_view path) {
     const Node* node = find(path);
-    if (node == nullptr) tell(jute::EventType::kNodeDeleted, path);
-    else if (node->stat.pzxid > since_) tell(jute::EventType::kNodeChildrenChanged, path);
-    else add(path, WatchMode::kChildren);
+    if (node == nullptr)
+      tell(jute::EventType::kNodeDeleted, path);
+    else if (node->stat.pzxid > since_)
+      tell(jute::EventType::kNodeChildrenChanged, path);
+    else
+      add(path, WatchMode::kChildren);
   }
-  void add(std::string_view path, WatchMode mode) { reader_.lane.watches.add(path, reader_.watcher, mode); }
+  void add(std::string_view path, WatchMode mode) {
+    reader_.lane.watches.add(path, reader_.watcher, mode);
+  }
 
  private:
-  [[nodiscard]] const Node* find(std::string_view path) const { return reader_.lane.state.tree().find(path); }
+  [[nodiscard]] const Node* find(std::string_view path) const {
+    return reader_.lane.state.tree().find(path);
+  }
   void tell(jute::EventType type, std::string_view path) {
     append_notification(out_, type, path, Zxid{-1});
     ++reader_.lane.counters.packets_sent;
@@ -158,7 +175,8 @@ ErrorCode set_watches(const Reader& reader, const jute::SetWatches2Request& requ
   for (const auto& path : *request.data_watches) restorer.data(path.value_or(""));
   for (const auto& path : *request.exist_watches) restorer.existence(path.value_or(""));
   for (const auto& path : *request.child_watches) restorer.children(path.value_or(""));
-  for (const auto& path : *request.persistent_watches) restorer.add(path.value_or(""), WatchMode::kPersistent);
+  for (const auto& path : *request.persistent_watches)
+    restorer.add(path.value_or(""), WatchMode::kPersistent);
   for (const auto& path : *request.persistent_recursive_watches)
     restorer.add(path.value_or(""), WatchMode::kRecursive);
   return ErrorCode::kOk;
@@ -173,8 +191,12 @@ ErrorCode set_watches(const Reader& reader, OpCode type, BytesView record, Bytes
   } else {
     auto given = jute::decode<jute::SetWatchesRequest>(record);
     if (!given) return ErrorCode::kMarshallingError;
-    request = {given->relative_zxid, std::move(given->data_watches), std::move(given->exist_watches),
-               std::move(given->child_watches), std::vector<NullableView>{}, std::vector<NullableView>{}};
+    request = {given->relative_zxid,
+               std::move(given->data_watches),
+               std::move(given->exist_watches),
+               std::move(given->child_watches),
+               std::vector<NullableView>{},
+               std::vector<NullableView>{}};
   }
   if (!request.data_watches || !request.exist_watches || !request.child_watches ||
       !request.persistent_watches || !request.persistent_recursive_watches)
@@ -192,8 +214,8 @@ ErrorCode who_am_i(const Reader& reader, Bytes& out) {
   return ErrorCode::kOk;
 }
 
-// Each part is answered by itself; watch flags inside mean nothing. A body full of writes is refused
-// with an empty result, anything else that is no multiRead without one.
+// Each part is answered by itself; watch flags inside mean nothing. A body full of writes is
+// refused with an empty result, anything else that is no multiRead without one.
 ErrorCode multi_read(const Reader& reader, BytesView record, Bytes& out) {
   const std::size_t start = out.size();
   const auto spoiled = [&] {
@@ -267,13 +289,16 @@ ErrorCode read(const Reader& reader, OpCode type, BytesView record, Bytes& out) 
     case OpCode::kGetData:
       return with<Watch>(record, [&](const Watch& r) { return get_data(reader, r, out); });
     case OpCode::kGetChildren:
-      return with<Watch>(record, [&](const Watch& r) { return get_children(reader, r, false, out); });
+      return with<Watch>(record,
+                         [&](const Watch& r) { return get_children(reader, r, false, out); });
     case OpCode::kGetChildren2:
-      return with<Watch>(record, [&](const Watch& r) { return get_children(reader, r, true, out); });
+      return with<Watch>(record,
+                         [&](const Watch& r) { return get_children(reader, r, true, out); });
     case OpCode::kGetAcl:
       return with<Path>(record, [&](const Path& r) { return get_acl(reader, *r.path, out); });
     case OpCode::kGetAllChildrenNumber:
-      return with<Path>(record, [&](const Path& r) { return get_all_children_number(reader, *r.path, out); });
+      return with<Path>(
+          record, [&](const Path& r) { return get_all_children_number(reader, *r.path, out); });
     case OpCode::kGetEphemerals: {
       const auto request = jute::decode<Path>(record);
       return request ? get_ephemerals(reader, request->path, out) : ErrorCode::kMarshallingError;

@@ -25,8 +25,10 @@ struct Reader {
 
 [[nodiscard]] bool is_read(jute::OpCode type);
 
-// Appends the reply's body to `out`. With an error other than that of a multiRead the body does not count.
-// setWatches and setWatches2 append the frames of events that were missed instead; their reply has no body.
-[[nodiscard]] jute::ErrorCode read(const Reader& reader, jute::OpCode type, BytesView record, Bytes& out);
+// Appends the reply's body to `out`. With an error other than that of a multiRead the body does not
+// count. setWatches and setWatches2 append the frames of events that were missed instead; their
+// reply has no body.
+[[nodiscard]] jute::ErrorCode read(const Reader& reader, jute::OpCode type, BytesView record,
+                                   Bytes& out);
 
 }  // namespace synod::replica

@@ -5,13 +5,15 @@
 
 namespace synod::replica {
 
-std::optional<std::string> Reaper::next(const state::Tree& tree, SteadyTimeMs now, WallTimeMs wall) {
+std::optional<std::string> Reaper::next(const state::Tree& tree, SteadyTimeMs now,
+                                        WallTimeMs wall) {
   if (!last_look_) last_look_ = now;
   if (due_.empty() && now.value - last_look_->value >= options_.check_interval_ms) {
     last_look_ = now;
     look(tree, wall);
   }
-  const std::int64_t spacing_ms = options_.max_per_minute > 0 ? 60'000 / options_.max_per_minute : 60'000;
+  const std::int64_t spacing_ms =
+      options_.max_per_minute > 0 ? 60'000 / options_.max_per_minute : 60'000;
   if (due_.empty() || now.value - last_given_.value < spacing_ms) return std::nullopt;
   // Ticks are coarser than the spacing: what could have gone since the last one may go now.
   last_given_.value = std::max(last_given_.value + spacing_ms, now.value - 1000);
@@ -24,8 +26,8 @@ void Reaper::look(const state::Tree& tree, WallTimeMs wall) {
   for (const state::Node* node : tree.containers()) {
     if (node->children) continue;
     const bool was_used = node->stat.cversion > 0;
-    const bool is_unused_for_long =
-        options_.max_never_used_ms != 0 && wall.value - node->stat.mtime > options_.max_never_used_ms;
+    const bool is_unused_for_long = options_.max_never_used_ms != 0 &&
+                                    wall.value - node->stat.mtime > options_.max_never_used_ms;
     if (was_used || is_unused_for_long) due_.emplace_back(node->path());
   }
   for (const state::Node* node : tree.ttl_nodes()) {

@@ -6,14 +6,17 @@ namespace synod::replica {
 
 Result<void> RecoveryLoader::node(std::string_view path, const storage::NodeImage& image) {
   if (loader_.node(path, image.data, image.acl_id, image.stat)) return {};
-  return fail(ErrorKind::kCorrupt, "the node " + std::string(path) + " has no parent, or an access list that is not there");
+  return fail(ErrorKind::kCorrupt, "the node " + std::string(path) +
+                                       " has no parent, or an access list that is not there");
 }
 
 void RecoveryLoader::snapshot_loaded(Zxid zxid, std::optional<storage::SnapshotDigest> digest) {
   loader_.finish_snapshot(zxid);
   snapshot_digest_.reset();
   // One from before the snapshot's own zxid says nothing (a fresh tree writes zxid 0, digest 0).
-  if (!digest || digest->zxid < zxid || digest->version != jute::kDigestVersion || digest->zxid.value == 0) return;
+  if (!digest || digest->zxid < zxid || digest->version != jute::kDigestVersion ||
+      digest->zxid.value == 0)
+    return;
   snapshot_digest_ = digest;
   if (digest->zxid == zxid) compare_snapshot_digest();
 }

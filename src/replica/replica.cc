@@ -42,21 +42,23 @@ storage::LogWriter::Options log_options(const Options& options) {
 
 // ---- start and stop ---------------------------------------------------------------------------
 
-Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Host& host, Options options,
-                                               Time now) {
+Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Host& host,
+                                               Options options, Time now) {
   RecoveryLoader loader(options.owner_rules);
   auto recovery = storage::recover(files, options.directory, options.recovery, loader);
   if (!recovery) return std::unexpected(recovery.error());
   if (recovery->last_zxid == storage::kNoDatabase) {
-    return fail(ErrorKind::kRefused,
-                options.directory.data_dir +
-                    ": the data directory is empty and zookeeper.db.autocreate is false. Create the file " +
-                    options.directory.data_log_dir + "/initialize to start with an empty tree.");
+    return fail(
+        ErrorKind::kRefused,
+        options.directory.data_dir +
+            ": the data directory is empty and zookeeper.db.autocreate is false. Create the file " +
+            options.directory.data_log_dir + "/initialize to start with an empty tree.");
   }
   if (loader.digest_mismatches() != 0) {
-    recovery->warnings.push_back(fmt::format(
-        "{} transactions on disk carry a tree digest that differs from ours; the tree was loaded as logged",
-        loader.digest_mismatches()));
+    recovery->warnings.push_back(
+        fmt::format("{} transactions on disk carry a tree digest that differs from ours; the tree "
+                    "was loaded as logged",
+                    loader.digest_mismatches()));
   }
   auto files_there = storage::survey(files, options.directory);
   if (!files_there) return std::unexpected(files_there.error());
@@ -71,8 +73,9 @@ Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Host& h
   return replica;
 }
 
-Replica::Replica(storage::FilePort& files, Host& host, Options options, std::unique_ptr<state::State> state,
-                 storage::RecoveryReport recovery, storage::PurgeInput files_there, Time now)
+Replica::Replica(storage::FilePort& files, Host& host, Options options,
+                 std::unique_ptr<state::State> state, storage::RecoveryReport recovery,
+                 storage::PurgeInput files_there, Time now)
     : files_(files),
       host_(host),
       options_(std::move(options)),
@@ -81,13 +84,15 @@ Replica::Replica(storage::FilePort& files, Host& host, Options options, std::uni
       primary_(*state_, options_.primary),
       engine_(std::make_unique<consensus::Solo>()),
       log_(log_options(options_), handles_),
-      snapshotter_(files, handles_, options_.directory, options_.snapshots, std::move(files_there), options_.seed),
+      snapshotter_(files, handles_, options_.directory, options_.snapshots, std::move(files_there),
+                   options_.seed),
       sessions_(options_.tick_ms),
       reaper_(options_.reaper) {
   engine_->start(recovery_.last_zxid);
   proposed_ = committed_ = appended_ = recovery_.last_zxid;
   const auto time = static_cast<std::uint64_t>(now.wall.value);
-  last_session_id_ = static_cast<std::int64_t>((std::uint64_t{options_.server_id} << 56) | ((time << 24) >> 8));
+  last_session_id_ =
+      static_cast<std::int64_t>((std::uint64_t{options_.server_id} << 56) | ((time << 24) >> 8));
   for (const auto& [id, timeout_ms] : state_->sessions()) sessions_.add(id, timeout_ms, now.steady);
   take_effects();
 }
@@ -116,7 +121,8 @@ void Replica::tick(Time now) {
 void Replica::io_done(storage::IoToken token, Result<void> result, Time now) {
   if (snapshotter_.io_done(token, result)) {
     if (const auto problem = snapshotter_.take_failure()) {
-      warnings_.push_back("a snapshot could not be written, the next attempt follows later: " + problem->text);
+      warnings_.push_back("a snapshot could not be written, the next attempt follows later: " +
+                          problem->text);
     }
     return;
   }
@@ -131,7 +137,8 @@ void Replica::io_done(storage::IoToken token, Result<void> result, Time now) {
   run(now);
 }
 
-// Answering may free requests that waited in their connections, so it goes round until all is still.
+// Answering may free requests that waited in their connections, so it goes round until all is
+// still.
 void Replica::run(Time now) {
   bool is_progress = true;
   while (is_progress && !failure_) {
@@ -158,14 +165,20 @@ void Replica::take(Submission submission, Time now) {
     case Submission::Kind::kOpenSession:
       return open_session(std::move(submission), now);
     case Submission::Kind::kResumeSession:
-      return queue({.kind = InFlight::Kind::kResume, .after = proposed_, .txn = nullptr,
-                    .from = std::move(submission.from), .session = submission.request.session,
+      return queue({.kind = InFlight::Kind::kResume,
+                    .after = proposed_,
+                    .txn = nullptr,
+                    .from = std::move(submission.from),
+                    .session = submission.request.session,
                     .timeout_ms = submission.timeout_ms});
     case Submission::Kind::kWrite:
-      return propose(std::move(submission.request), std::move(submission.from), now);
+      return propose(submission.request, std::move(submission.from), now);
     case Submission::Kind::kSync:
-      return queue({.kind = InFlight::Kind::kSync, .after = proposed_, .txn = nullptr,
-                    .from = std::move(submission.from), .session = {}});
+      return queue({.kind = InFlight::Kind::kSync,
+                    .after = proposed_,
+                    .txn = nullptr,
+                    .from = std::move(submission.from),
+                    .session = {}});
     case Submission::Kind::kGone: {
       const ReadersPaused paused(host_);
       return sessions_.detach(submission.from->session(), *submission.from, now.steady);
@@ -174,33 +187,43 @@ void Replica::take(Submission submission, Time now) {
 }
 
 void Replica::open_session(Submission submission, Time now) {
-  primary::Request request{.session = next_session_id(), .type = OpCode::kCreateSession, .body = {}, .ids = nullptr};
+  primary::Request request{
+      .session = next_session_id(), .type = OpCode::kCreateSession, .body = {}, .ids = nullptr};
   request.body = jute::encode(jute::CreateSessionTxn{submission.timeout_ms});
-  propose(std::move(request), std::move(submission.from), now);
+  propose(request, std::move(submission.from), now);
 }
 
 SessionId Replica::next_session_id() {
   SessionId id;
   do {
     id = {++last_session_id_};
-  } while (id.value == INT64_MIN || state_->sessions().contains(id));  // that number marks containers
+  } while (id.value == INT64_MIN ||
+           state_->sessions().contains(id));  // that number marks containers
   return id;
 }
 
-void Replica::propose(primary::Request request, std::shared_ptr<ClientConnection> from, Time now) {
+void Replica::propose(const primary::Request& request, std::shared_ptr<ClientConnection> from, Time now) {
   const Zxid zxid = engine_->next_zxid();
   primary::Prepared prepared = primary_.prepare(request, zxid, now.wall);
   if (prepared.txn.empty()) {
     if (from) {
-      queue({.kind = InFlight::Kind::kError, .after = proposed_, .txn = nullptr, .from = std::move(from),
-             .session = {}, .error = prepared.error});
+      queue({.kind = InFlight::Kind::kError,
+             .after = proposed_,
+             .txn = nullptr,
+             .from = std::move(from),
+             .session = {},
+             .error = prepared.error});
     }
     return;
   }
   auto txn = std::make_shared<const Bytes>(std::move(prepared.txn));
   engine_->propose({zxid, txn});
   proposed_ = zxid;
-  queue({.kind = InFlight::Kind::kTxn, .after = zxid, .txn = std::move(txn), .from = std::move(from), .session = {}});
+  queue({.kind = InFlight::Kind::kTxn,
+         .after = zxid,
+         .txn = std::move(txn),
+         .from = std::move(from),
+         .session = {}});
 }
 
 // ---- the log ----------------------------------------------------------------------------------
@@ -239,7 +262,8 @@ bool Replica::apply_committed(Time now) {
   bool is_progress = false;
   while (!in_flight_.empty() && in_flight_.front().after <= committed_) {
     const ReadersPaused paused(host_);
-    for (int i = 0; i < kApplySlice && !in_flight_.empty() && in_flight_.front().after <= committed_; ++i) {
+    for (int i = 0;
+         i < kApplySlice && !in_flight_.empty() && in_flight_.front().after <= committed_; ++i) {
       const InFlight item = std::move(in_flight_.front());
       in_flight_.pop_front();
       finish(item, now);
@@ -277,8 +301,10 @@ void Replica::apply(const InFlight& item, Time now) {
   const state::ApplyResult& result = state_->apply(*txn);
   primary_.applied(txn->header.zxid);
   if (result.is_digest_mismatch && digest_mismatches_++ == 0) {
-    warnings_.push_back(fmt::format("the tree's digest differs from the one predicted for zxid 0x{:x}; "
-                                    "please report this", txn->header.zxid.value));
+    warnings_.push_back(
+        fmt::format("the tree's digest differs from the one predicted for zxid 0x{:x}; "
+                    "please report this",
+                    txn->header.zxid.value));
   }
   const state::ChangeList& changes = state_->changes();
   for (const auto& lane : lanes_) {
@@ -327,7 +353,8 @@ void Replica::expire_sessions(Time now) {
   }
   for (const SessionId session : expired) {
     if (!primary_.is_open(session)) continue;  // it is closing already
-    propose({.session = session, .type = OpCode::kCloseSession, .body = {}, .ids = nullptr}, nullptr, now);
+    propose({.session = session, .type = OpCode::kCloseSession, .body = {}, .ids = nullptr},
+            nullptr, now);
   }
 }
 
@@ -335,7 +362,9 @@ void Replica::reap(Time now) {
   for (int i = 0; i < kReapedPerTick; ++i) {
     auto path = reaper_.next(state_->tree(), now.steady, now.wall);
     if (!path) return;
-    propose({.session = {}, .type = OpCode::kDeleteContainer, .body = std::move(*path), .ids = nullptr}, nullptr, now);
+    propose(
+        {.session = {}, .type = OpCode::kDeleteContainer, .body = std::move(*path), .ids = nullptr},
+        nullptr, now);
   }
 }
 

@@ -1,6 +1,6 @@
-// One server, deterministic: engine, primary, state and storage ports as one state machine. Events go
-// in by the calls below, all from one thread (the core's); what follows goes out through the file
-// port and into the outputs of connections.
+// One server, deterministic: engine, primary, state and storage ports as one state machine. Events
+// go in by the calls below, all from one thread (the core's); what follows goes out through the
+// file port and into the outputs of connections.
 #pragma once
 
 #include <cstdint>
@@ -75,7 +75,9 @@ class Replica {
   void io_done(storage::IoToken token, Result<void> result, Time now);
 
   // Nothing is on its way to the log, and nothing waits to go there.
-  [[nodiscard]] bool is_idle() const { return !is_log_busy_ && !log_.has_pending() && in_flight_.empty(); }
+  [[nodiscard]] bool is_idle() const {
+    return !is_log_busy_ && !log_.has_pending() && in_flight_.empty();
+  }
   // The last word to the disk, blocking; only when idle, and then nothing else may be called.
   [[nodiscard]] Result<void> stop();
 
@@ -92,7 +94,8 @@ class Replica {
   [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
 
  private:
-  // Something to be done once everything up to `after` is applied; with a transaction: once that is.
+  // Something to be done once everything up to `after` is applied; with a transaction: once that
+  // is.
   struct InFlight {
     enum class Kind : std::uint8_t { kTxn, kResume, kSync, kError } kind{};
     Zxid after;
@@ -103,13 +106,14 @@ class Replica {
     jute::ErrorCode error{};                 // kError
   };
 
-  Replica(storage::FilePort& files, Host& host, Options options, std::unique_ptr<state::State> state,
-          storage::RecoveryReport recovery, storage::PurgeInput files_there, Time now);
+  Replica(storage::FilePort& files, Host& host, Options options,
+          std::unique_ptr<state::State> state, storage::RecoveryReport recovery,
+          storage::PurgeInput files_there, Time now);
 
   void gather();
   void take(Submission submission, Time now);
   void open_session(Submission submission, Time now);
-  void propose(primary::Request request, std::shared_ptr<ClientConnection> from, Time now);
+  void propose(const primary::Request& request, std::shared_ptr<ClientConnection> from, Time now);
   void queue(InFlight item) { in_flight_.push_back(std::move(item)); }
   void take_effects();
   void append(const consensus::Entry& entry);
@@ -143,8 +147,8 @@ class Replica {
   std::deque<InFlight> in_flight_;
   Zxid proposed_;
   Zxid committed_;
-  Zxid appended_;      // handed to the log
-  Zxid on_its_way_;    // in the batch being written
+  Zxid appended_;    // handed to the log
+  Zxid on_its_way_;  // in the batch being written
   bool is_log_busy_ = false;
   storage::IoToken log_token_{};
   std::int64_t last_session_id_ = 0;

@@ -35,8 +35,10 @@ void append_part(Bytes& out, const state::Outcome& part) {
   const bool is_error = part.type == OpCode::kError || part.error != jute::ErrorCode::kOk;
   const OpCode type = is_error ? OpCode::kError : result_type(part.type);
   jute::append(out, jute::MultiHeader{static_cast<std::int32_t>(type), false, error});
-  if (is_error) jute::append(out, error);
-  else append_outcome(out, part.type, part);
+  if (is_error)
+    jute::append(out, error);
+  else
+    append_outcome(out, part.type, part);
 }
 
 }  // namespace

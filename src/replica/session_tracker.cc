@@ -16,9 +16,9 @@ void SessionTracker::add(SessionId id, std::int32_t timeout_ms, SteadyTimeMs now
 
 void SessionTracker::remove(SessionId session) { sessions_.erase(session); }
 
-std::shared_ptr<ClientConnection> SessionTracker::attach(SessionId id, std::int32_t timeout_ms,
-                                                         std::shared_ptr<ClientConnection> connection,
-                                                         SteadyTimeMs now) {
+std::shared_ptr<ClientConnection> SessionTracker::attach(
+    SessionId id, std::int32_t timeout_ms, std::shared_ptr<ClientConnection> connection,
+    SteadyTimeMs now) {
   add(id, timeout_ms, now);
   return std::exchange(sessions_[id].connection, std::move(connection));
 }

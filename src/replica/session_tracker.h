@@ -1,5 +1,5 @@
-// Deadlines of sessions (reference, protocol section 3.3: ExpiryQueue). Sessions expire in buckets one
-// tick wide, between `timeout` and `timeout + tick` after they were last heard of.
+// Deadlines of sessions (reference, protocol section 3.3: ExpiryQueue). Sessions expire in buckets
+// one tick wide, between `timeout` and `timeout + tick` after they were last heard of.
 //
 // Who is connected touches its session by noting the time in its own connection; the tracker looks
 // there only when a bucket comes due, so that a request costs nothing here.
@@ -29,7 +29,8 @@ class SessionTracker {
 
   // From now on this connection speaks for the session. Returns the one that did before.
   std::shared_ptr<ClientConnection> attach(SessionId session, std::int32_t timeout_ms,
-                                           std::shared_ptr<ClientConnection> connection, SteadyTimeMs now);
+                                           std::shared_ptr<ClientConnection> connection,
+                                           SteadyTimeMs now);
   void detach(SessionId session, const ClientConnection& connection, SteadyTimeMs now);
   [[nodiscard]] std::shared_ptr<ClientConnection> connection_of(SessionId session) const;
 
@@ -51,7 +52,8 @@ class SessionTracker {
 
   std::int64_t tick_ms_;
   std::map<SessionId, Session> sessions_;
-  std::multimap<std::int64_t, SessionId> buckets_;  // stale entries are recognised when they come due
+  std::multimap<std::int64_t, SessionId>
+      buckets_;  // stale entries are recognised when they come due
   std::optional<SteadyTimeMs> last_run_;
 };
 

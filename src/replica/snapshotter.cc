@@ -55,7 +55,8 @@ void Snapshotter::log_grew(std::uint64_t size_bytes) {
 void Snapshotter::begin(state::State& state) {
   SYNOD_ASSERT(!is_running());
   draw_limits();
-  digest_ = {state.applied(), jute::kDigestVersion, static_cast<std::int64_t>(state.tree().digest())};
+  digest_ = {state.applied(), jute::kDigestVersion,
+             static_cast<std::int64_t>(state.tree().digest())};
   writer_.emplace(storage::SnapshotWriter::Options{.directory = directory_.snapshots(),
                                                    .zxid = state.applied(),
                                                    .compression = options_.compression,
@@ -87,7 +88,8 @@ void Snapshotter::start(state::State& state) {
   go_on();
 }
 
-// One slice is on its way at a time, so memory stays small and the tree's thread is never far behind.
+// One slice is on its way at a time, so memory stays small and the tree's thread is never far
+// behind.
 void Snapshotter::go_on() {
   if (walk_ != nullptr) {
     fill();
@@ -108,9 +110,13 @@ void Snapshotter::submit(storage::FileBatch batch) {
 bool Snapshotter::io_done(storage::IoToken token, const Result<void>& result) {
   if ((token.value & kSnapshotTokenBit) == 0) return false;
   SYNOD_ASSERT(token == token_);
-  if (!writer_) return true;  // the purge, or the clean-up after a failure
-  if (result) go_on();
-  else finish(result);
+  if (stage_ == Stage::kCleaning) {
+    stage_ = Stage::kIdle;  // what could not be removed is left to the next purge
+  } else if (result) {
+    go_on();
+  } else {
+    finish(result);
+  }
   return true;
 }
 
@@ -127,8 +133,9 @@ void Snapshotter::finish(const Result<void>& result) {
           return removal != nullptr && removal->path == folder + "/" + name;
         });
       };
-      std::erase_if(files_there_.snapshots,
-                    [&](const auto& file) { return is_removed(directory_.snapshots(), file.name); });
+      std::erase_if(files_there_.snapshots, [&](const auto& file) {
+        return is_removed(directory_.snapshots(), file.name);
+      });
       std::erase_if(files_there_.logs,
                     [&](const auto& file) { return is_removed(directory_.logs(), file.name); });
     }
@@ -137,6 +144,7 @@ void Snapshotter::finish(const Result<void>& result) {
     clean_up = writer_->abandon();
   }
   writer_.reset();
+  stage_ = clean_up.empty() ? Stage::kIdle : Stage::kCleaning;
   if (!clean_up.empty()) submit(std::move(clean_up));
 }
 
@@ -149,6 +157,7 @@ Result<void> Snapshotter::take_now(state::State& state) {
   if (auto published = files_.perform(writer_->publish()); !published) return published;
   files_there_.snapshots.push_back(writer_->file());
   writer_.reset();
+  stage_ = Stage::kIdle;
   return {};
 }
 

@@ -20,7 +20,7 @@
 namespace synod::replica {
 
 struct SnapshotOptions {
-  std::uint64_t txns_between = 100'000;                // snapCount
+  std::uint64_t txns_between = 100'000;                      // snapCount
   std::uint64_t log_bytes_between = std::uint64_t{4} << 30;  // snapSizeLimitInKb; 0: any number
   storage::Compression compression = storage::Compression::kNone;
   bool with_digest = true;
@@ -32,24 +32,28 @@ struct SnapshotOptions {
 class Snapshotter {
  public:
   // `files_there`: what lies in the directory, for the purge.
-  Snapshotter(storage::FilePort& files, storage::FileHandleSource& handles, storage::DataDirectory directory,
-              SnapshotOptions options, storage::PurgeInput files_there, std::uint64_t seed);
+  Snapshotter(storage::FilePort& files, storage::FileHandleSource& handles,
+              storage::DataDirectory directory, SnapshotOptions options,
+              storage::PurgeInput files_there, std::uint64_t seed);
 
   // Told of every appended transaction. True: it is time to roll the log and to start().
   [[nodiscard]] bool appended(std::uint64_t bytes);
   void log_opened(Zxid first_zxid);
   void log_grew(std::uint64_t size_bytes);
 
-  [[nodiscard]] bool is_running() const { return walk_ != nullptr || writer_.has_value(); }
+  [[nodiscard]] bool is_running() const { return stage_ != Stage::kIdle; }
   // Of the state as it is now; everything up to its zxid must be durable.
   void start(state::State& state);
-  // The same to the end, blocking: for an empty directory, which must not hold a log before a snapshot.
+  // The same to the end, blocking: for an empty directory, which must not hold a log before a
+  // snapshot.
   [[nodiscard]] Result<void> take_now(state::State& state);
 
   // True: the token was one of this object's. A failed snapshot is given up and tried again later.
   bool io_done(storage::IoToken token, const Result<void>& result);
   // Why the last snapshot failed; told once.
-  [[nodiscard]] std::optional<Error> take_failure() { return std::exchange(failure_, std::nullopt); }
+  [[nodiscard]] std::optional<Error> take_failure() {
+    return std::exchange(failure_, std::nullopt);
+  }
 
  private:
   void begin(state::State& state);
@@ -74,7 +78,7 @@ class Snapshotter {
   std::unique_ptr<state::SnapshotWalk> walk_;
   std::optional<storage::SnapshotWriter> writer_;
   storage::SnapshotDigest digest_;
-  enum class Stage : std::uint8_t { kWalking, kPublishing, kCleaning } stage_ = Stage::kWalking;
+  enum class Stage : std::uint8_t { kIdle, kWalking, kPublishing, kCleaning } stage_ = Stage::kIdle;
   storage::IoToken token_{};
   std::optional<Error> failure_;
 };

@@ -14,16 +14,19 @@ std::string srvr(const ServerFacts& facts) {
   return fmt::format(
       "Zookeeper version: {}\n"
       "Latency min/avg/max: {}/{:.4f}/{}\n"
-      "Received: {}\nSent: {}\nConnections: {}\nOutstanding: {}\nZxid: 0x{:x}\nMode: standalone\nNode count: {}\n",
-      kVersion, facts.latency_ms_min, average, facts.latency_ms_max, facts.packets_received, facts.packets_sent,
-      facts.connections, facts.outstanding, facts.zxid.value, facts.nodes);
+      "Received: {}\nSent: {}\nConnections: {}\nOutstanding: {}\nZxid: 0x{:x}\nMode: "
+      "standalone\nNode count: {}\n",
+      kVersion, facts.latency_ms_min, average, facts.latency_ms_max, facts.packets_received,
+      facts.packets_sent, facts.connections, facts.outstanding, facts.zxid.value, facts.nodes);
 }
 
 }  // namespace
 
 std::string answer_word(std::string_view word, const std::vector<std::string>& whitelist,
                         const std::function<ServerFacts()>& facts) {
-  const auto is_listed = [&](std::string_view name) { return std::ranges::find(whitelist, name) != whitelist.end(); };
+  const auto is_listed = [&](std::string_view name) {
+    return std::ranges::find(whitelist, name) != whitelist.end();
+  };
   if (word != "srvr" && !is_listed(word) && !is_listed("*")) {
     return fmt::format("{} is not executed because it is not in the whitelist.\n", word);
   }

@@ -35,7 +35,8 @@ struct ServerFacts {
 };
 
 // `whitelist` as in 4lw.commands.whitelist; `srvr` always answers.
-[[nodiscard]] std::string answer_word(std::string_view word, const std::vector<std::string>& whitelist,
+[[nodiscard]] std::string answer_word(std::string_view word,
+                                      const std::vector<std::string>& whitelist,
                                       const std::function<ServerFacts()>& facts);
 
 }  // namespace synod::server

@@ -21,7 +21,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::uint64_t bytes_of_kib(std::int64_t kib) { return kib > 0 ? static_cast<std::uint64_t>(kib) * 1024 : 0; }
+std::uint64_t bytes_of_kib(std::int64_t kib) {
+  return kib > 0 ? static_cast<std::uint64_t>(kib) * 1024 : 0;
+}
 
 storage::Compression compression_of(SnapshotCompression method) {
   switch (method) {
@@ -56,8 +58,9 @@ primary::Options primary_options(const Config& config) {
   options.allows_reconfig = config.reconfig_enabled;
   options.writes_digest = config.digest_enabled;
   options.writes_closed_paths = config.close_session_txn_enabled;
-  options.max_txn_bytes = static_cast<std::size_t>(config.jute_max_buffer_bytes) +
-                          static_cast<std::size_t>(config.jute_max_buffer_extra_bytes.value_or(1024));
+  options.max_txn_bytes =
+      static_cast<std::size_t>(config.jute_max_buffer_bytes) +
+      static_cast<std::size_t>(config.jute_max_buffer_extra_bytes.value_or(1024));
   return options;
 }
 
@@ -84,7 +87,8 @@ replica::Options replica_options(const Config& config) {
 net::ServiceOptions service_options(const Config& config) {
   const auto limit = [](int count) { return count > 0 ? static_cast<std::size_t>(count) : 0; };
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const std::size_t loops = cores <= 4 ? 1 : cores / 4;  // few: a hand-over costs more than it gains
+  const std::size_t loops =
+      cores <= 4 ? 1 : cores / 4;  // few: a hand-over costs more than it gains
   net::ServiceOptions options;
   options.address = config.client_port_address;
   options.port = static_cast<std::uint16_t>(*config.client_port);
@@ -93,7 +97,8 @@ net::ServiceOptions service_options(const Config& config) {
   options.max_per_address = limit(config.max_client_cnxns);
   options.max_total = limit(config.max_cnxns);
   options.sessionless_timeout_ms = config.sessionless_connection_timeout_ms;
-  options.loops = config.connection_threads > 0 ? static_cast<std::size_t>(config.connection_threads) : loops;
+  options.loops =
+      config.connection_threads > 0 ? static_cast<std::size_t>(config.connection_threads) : loops;
   options.tick_ms = config.tick_time_ms;
   return options;
 }
@@ -106,7 +111,8 @@ replica::ServingRules serving_rules(const Config& config) {
   rules.authentication.has_digest = config.digest_authentication_enabled;
   rules.authentication.digest_algorithm = config.digest_authentication_algorithm;
   rules.authentication.super_digest = config.digest_authentication_super_digest.value_or("");
-  if (config.enforce_auth_enabled) rules.authentication.required_schemes = config.enforce_auth_schemes;
+  if (config.enforce_auth_enabled)
+    rules.authentication.required_schemes = config.enforce_auth_schemes;
   rules.access.skip = config.skip_acl;
   rules.words.assign(kFourLetterWords.begin(), kFourLetterWords.end());
   return rules;
@@ -120,12 +126,14 @@ replica::Time now() {
 void say_ready(const ServeOptions& options, std::uint16_t port, milliseconds took) {
   spdlog::info("serving clients on port {} after {} ms", port, took.count());
   if (!options.is_first_steps) return;
-  fmt::print("\nSynod is ready: any ZooKeeper client can connect to 127.0.0.1:{0}.\n"
-             "Try, in another terminal:\n"
-             "  python3 -c \"from kazoo.client import KazooClient as K; k = K('127.0.0.1:{0}'); k.start(); "
-             "print(k.get_children('/'))\"\n"
-             "Data is kept in {1}. Ctrl-C stops the server.\n\n",
-             port, options.loaded.config.data_dir.string());
+  fmt::print(
+      "\nSynod is ready: any ZooKeeper client can connect to 127.0.0.1:{0}.\n"
+      "Try, in another terminal:\n"
+      "  python3 -c \"from kazoo.client import KazooClient as K; k = K('127.0.0.1:{0}'); "
+      "k.start(); "
+      "print(k.get_children('/'))\"\n"
+      "Data is kept in {1}. Ctrl-C stops the server.\n\n",
+      port, options.loaded.config.data_dir.string());
   std::fflush(stdout);
 }
 
@@ -140,7 +148,8 @@ void report_recovery(const replica::Replica& replica) {
 // One running server. The order of members is the order of their lives.
 class Server {
  public:
-  explicit Server(const ServeOptions& options) : options_(options), rules_(serving_rules(options.loaded.config)) {}
+  explicit Server(const ServeOptions& options)
+      : options_(options), rules_(serving_rules(options.loaded.config)) {}
 
   ExitStatus run();
 
@@ -164,8 +173,9 @@ ServerFacts Server::facts() {
   for (const auto& lane : replica_->lanes()) {
     const replica::LaneCounters& counters = lane->counters;
     if (counters.requests != 0) {
-      facts.latency_ms_min = facts.requests == 0 ? counters.latency_ms_min
-                                                 : std::min(facts.latency_ms_min, counters.latency_ms_min);
+      facts.latency_ms_min = facts.requests == 0
+                                 ? counters.latency_ms_min
+                                 : std::min(facts.latency_ms_min, counters.latency_ms_min);
     }
     facts.requests += counters.requests;
     facts.latency_ms_max = std::max(facts.latency_ms_max, counters.latency_ms_max);
@@ -203,8 +213,10 @@ ExitStatus Server::start() {
                              },
                          .failed =
                              [this](const Error& error) {
-                               spdlog::critical("the transaction log cannot be written: {}. Stopping at once; "
-                                                "everything that was acknowledged is on disk.", error.text);
+                               spdlog::critical(
+                                   "the transaction log cannot be written: {}. Stopping at once; "
+                                   "everything that was acknowledged is on disk.",
+                                   error.text);
                                status_ = ExitStatus::kLogFailed;
                                service_->stop();
                              }});
@@ -244,7 +256,8 @@ ExitStatus Server::run() {
 ExitStatus serve(const ServeOptions& options) {
   for (const Warning& warning : options.loaded.warnings) spdlog::warn("{}", to_string(warning));
   if (!options.loaded.config.client_port) {
-    spdlog::error("{}: no clientPort: nobody could connect. Add a line such as clientPort=2181.", options.source);
+    spdlog::error("{}: no clientPort: nobody could connect. Add a line such as clientPort=2181.",
+                  options.source);
     return ExitStatus::kBadConfiguration;
   }
   spdlog::info("Synod {} with {}", kVersion, options.source);

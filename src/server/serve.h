@@ -20,8 +20,8 @@ enum class ExitStatus : int {
 
 struct ServeOptions {
   LoadedConfig loaded;
-  std::string source;                 // of the configuration, for the first log line
-  bool is_first_steps = false;        // started without a file: print what to do next
+  std::string source;           // of the configuration, for the first log line
+  bool is_first_steps = false;  // started without a file: print what to do next
 };
 
 // Serves until SIGINT or SIGTERM, or until the log fails.

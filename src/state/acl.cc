@@ -118,7 +118,8 @@ jute::AclList to_owned(const std::vector<jute::AclView>& views) {
   jute::AclList list;
   list.reserve(views.size());
   for (const jute::AclView& view : views) {
-    list.push_back({view.perms, std::string(view.scheme.value_or("")), std::string(view.id.value_or(""))});
+    list.push_back(
+        {view.perms, std::string(view.scheme.value_or("")), std::string(view.id.value_or(""))});
   }
   return list;
 }

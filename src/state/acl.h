@@ -21,7 +21,8 @@ struct AuthId {
 };
 using AuthIds = std::vector<AuthId>;
 
-// Names an interned list. 0 is the open list (world:anyone, all permissions) of nodes that no client made.
+// Names an interned list. 0 is the open list (world:anyone, all permissions) of nodes that no
+// client made.
 using AclId = StrongId<struct AclIdTag, std::uint32_t>;
 inline constexpr AclId kOpenAcl{0};
 inline constexpr std::int64_t kOpenAclOnDisk = -1;
@@ -29,7 +30,8 @@ inline constexpr std::int64_t kOpenAclOnDisk = -1;
 [[nodiscard]] jute::AclList to_owned(const std::vector<jute::AclView>& views);
 
 // Every list is kept once, with a count of the nodes that use it. A list nobody uses any more stays
-// readable until the next collect(), so that events about a deleted node can still be filtered by it.
+// readable until the next collect(), so that events about a deleted node can still be filtered by
+// it.
 class AclTable {
  public:
   // One more user of this list.
@@ -61,13 +63,15 @@ class AclTable {
 
 // ZooKeeperServer.checkACL: may somebody with these ids do any of `wanted` under this list?
 struct AccessRule {
-  bool skip = false;                   // zookeeper.skipACL=yes
-  std::string any_sasl_user;           // zookeeper.letAnySaslUserDoX
-  std::string x509_super_user;         // zookeeper.X509AuthenticationProvider.superUser
-  [[nodiscard]] bool allows(const jute::AclList& list, std::int32_t wanted, const AuthIds& ids) const;
+  bool skip = false;            // zookeeper.skipACL=yes
+  std::string any_sasl_user;    // zookeeper.letAnySaslUserDoX
+  std::string x509_super_user;  // zookeeper.X509AuthenticationProvider.superUser
+  [[nodiscard]] bool allows(const jute::AclList& list, std::int32_t wanted,
+                            const AuthIds& ids) const;
 };
 
-// "addr[/bits]" as an `ip` entry of a list may say it; the address of a connection matches under the mask.
+// "addr[/bits]" as an `ip` entry of a list may say it; the address of a connection matches under
+// the mask.
 [[nodiscard]] bool is_valid_ip_pattern(std::string_view pattern);
 [[nodiscard]] bool ip_matches(std::string_view address, std::string_view pattern);
 

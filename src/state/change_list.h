@@ -18,7 +18,7 @@ struct Change {
   jute::EventType type{};
   std::string_view path;
   Zxid zxid;
-  AclId acl;         // of the node (at its deletion, for one that is gone)
+  AclId acl;  // of the node (at its deletion, for one that is gone)
   AclId parent_acl;
 };
 
@@ -37,8 +37,8 @@ class ChangeList {
   // The view is good until the next add() or clear().
   [[nodiscard]] Change operator[](std::size_t i) const {
     const Item& item = items_[i];
-    return {item.type, std::string_view(paths_).substr(item.offset, item.length), item.zxid, item.acl,
-            item.parent_acl};
+    return {item.type, std::string_view(paths_).substr(item.offset, item.length), item.zxid,
+            item.acl, item.parent_acl};
   }
 
  private:

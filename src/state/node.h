@@ -58,7 +58,8 @@ struct Node {
   NodeData data;
   AclId acl;
   std::uint32_t index_in_parent = 0;
-  std::uint32_t prefix_crc = 0;     // CRC-32 of path and data: the digest's part that stats leave alone
+  std::uint32_t prefix_crc =
+      0;  // CRC-32 of path and data: the digest's part that stats leave alone
   std::uint32_t snapshot_mark = 0;  // the last snapshot that has, or needs not have, this node
   std::uint32_t path_length = 0;
 

@@ -1,7 +1,7 @@
 // Finds a node by its full path.
 //
-// The table is cut into shards by the path's hash, so that no growth ever rehashes more than a small
-// part of it at once: a step of the core stays short even with tens of millions of nodes.
+// The table is cut into shards by the path's hash, so that no growth ever rehashes more than a
+// small part of it at once: a step of the core stays short even with tens of millions of nodes.
 #pragma once
 
 #include <array>
@@ -43,7 +43,9 @@ class NodeIndex {
   struct Hash {
     using is_transparent = void;
     using is_avalanching = void;
-    std::size_t operator()(const Node* node) const { return std::hash<std::string_view>{}(node->path()); }
+    std::size_t operator()(const Node* node) const {
+      return std::hash<std::string_view>{}(node->path());
+    }
     std::size_t operator()(const Key& key) const { return key.hash; }
   };
   struct Equal {

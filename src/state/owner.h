@@ -14,8 +14,8 @@ inline constexpr std::int64_t kMaxTtlMs = 0xFFFFFFFFFF;  // 40 bits, about 34.9 
 
 // TTL nodes exist only where extended types are on; elsewhere their owner is an unknown session.
 struct OwnerRules {
-  bool extended_types = false;     // zookeeper.extendedTypesEnabled
-  bool emulate_353_ttl = false;    // zookeeper.emulate353TTLNodes: owners as 3.5.3 wrote them
+  bool extended_types = false;   // zookeeper.extendedTypesEnabled
+  bool emulate_353_ttl = false;  // zookeeper.emulate353TTLNodes: owners as 3.5.3 wrote them
 
   [[nodiscard]] OwnerKind kind(std::int64_t owner) const {
     if (owner == 0) return OwnerKind::kPersistent;
@@ -29,7 +29,9 @@ struct OwnerRules {
   }
 };
 
-[[nodiscard]] inline bool is_valid_ttl(std::int64_t ttl_ms) { return ttl_ms >= 1 && ttl_ms <= kMaxTtlMs; }
+[[nodiscard]] inline bool is_valid_ttl(std::int64_t ttl_ms) {
+  return ttl_ms >= 1 && ttl_ms <= kMaxTtlMs;
+}
 [[nodiscard]] inline std::int64_t owner_of_ttl(std::int64_t ttl_ms) {
   return static_cast<std::int64_t>(0xFF00000000000000ULL | static_cast<std::uint64_t>(ttl_ms));
 }

@@ -10,7 +10,8 @@ inline constexpr std::string_view kQuotaPath = "/zookeeper/quota";
 inline constexpr std::string_view kConfigPath = "/zookeeper/config";
 
 // Absolute, no empty, "." or ".." component, no trailing slash, none of the characters that
-// ZooKeeper's PathUtils refuses (which include everything above U+FFEF and bytes that are not UTF-8).
+// ZooKeeper's PathUtils refuses (which include everything above U+FFEF and bytes that are not
+// UTF-8).
 [[nodiscard]] bool is_valid_path(std::string_view path);
 
 // Text before the last '/'; "" for a child of the root. The path must contain a '/'.

@@ -42,10 +42,14 @@ std::optional<QuotaText> QuotaText::parse(std::string_view text) {
       const auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), number);
       if (error != std::errc{} || stop != value.data() + value.size()) return std::nullopt;
     }
-    if (key == "count") parsed.count = number;
-    else if (key == "bytes") parsed.bytes = number;
-    else if (key == "countHardLimit") parsed.count_hard_limit = number;
-    else if (key == "byteHardLimit") parsed.byte_hard_limit = number;
+    if (key == "count")
+      parsed.count = number;
+    else if (key == "bytes")
+      parsed.bytes = number;
+    else if (key == "countHardLimit")
+      parsed.count_hard_limit = number;
+    else if (key == "byteHardLimit")
+      parsed.byte_hard_limit = number;
   }
   return parsed;
 }
@@ -57,7 +61,8 @@ void Quotas::created(const Node& node) {
   if (const auto governed = governed_path(node.path(), kStatsName); !governed.empty()) {
     recount(node, governed);
   }
-  if (const auto prefix = prefix_of(node.path()); !prefix.empty()) adjust(prefix, node.data.size(), 1);
+  if (const auto prefix = prefix_of(node.path()); !prefix.empty())
+    adjust(prefix, node.data.size(), 1);
 }
 
 void Quotas::changed(const Node& node, std::int64_t bytes_before) {
@@ -84,7 +89,8 @@ void Quotas::rebuild() {
   while (!open.empty()) {
     const Node& node = *open.back();
     open.pop_back();
-    if (const auto governed = governed_path(node.path(), kLimitsName); !governed.empty() && !node.children) {
+    if (const auto governed = governed_path(node.path(), kLimitsName);
+        !governed.empty() && !node.children) {
       prefixes_.emplace(governed);
     }
     if (!governed_path(node.path(), kStatsName).empty()) stats.push_back(&node);
@@ -96,7 +102,8 @@ void Quotas::rebuild() {
 std::string_view Quotas::prefix_of(std::string_view path) const {
   if (prefixes_.empty()) return {};
   for (std::string_view above = path; !above.empty(); above = parent_of(above)) {
-    if (const auto found = prefixes_.find(std::string(above)); found != prefixes_.end()) return *found;
+    if (const auto found = prefixes_.find(std::string(above)); found != prefixes_.end())
+      return *found;
   }
   return {};
 }

@@ -25,7 +25,9 @@ struct QuotaText {
   std::int64_t byte_hard_limit = -1;
 
   [[nodiscard]] static std::optional<QuotaText> parse(std::string_view text);  // empty: garbage
-  [[nodiscard]] std::string stats_text() const { return "count=" + std::to_string(count) + ",bytes=" + std::to_string(bytes); }
+  [[nodiscard]] std::string stats_text() const {
+    return "count=" + std::to_string(count) + ",bytes=" + std::to_string(bytes);
+  }
 };
 
 class Quotas {

@@ -34,7 +34,8 @@ bool SnapshotWalk::step(std::size_t budget_bytes, const Visit& visit) {
   return next_ == nullptr && removed_.empty();
 }
 
-// Returns the bytes that passed. A marked node was either saved when it changed, or made after the start.
+// Returns the bytes that passed. A marked node was either saved when it changed, or made after the
+// start.
 std::size_t SnapshotWalk::visit_node(Node& node, const Visit& visit) {
   const std::size_t size = sizeof(Node) + node.path_length + node.data.size();
   if (node.snapshot_mark != tree_.snapshot_generation_) {
@@ -63,13 +64,17 @@ void SnapshotWalk::before_remove(Node& node) {
 }
 
 SnapshotWalk::Image SnapshotWalk::image_of(const Node& node) {
-  Image image{.path = std::string(node.path()), .data = {}, .acl_id = acl_on_disk(node.acl), .stat = node.stat};
+  Image image{.path = std::string(node.path()),
+              .data = {},
+              .acl_id = acl_on_disk(node.acl),
+              .stat = node.stat};
   if (const NullableView data = node.data.view()) image.data.emplace(*data);
   return image;
 }
 
 void SnapshotWalk::give(const Image& image, const Visit& visit) {
-  visit(image.path, image.data ? NullableView(*image.data) : NullableView(), image.acl_id, image.stat);
+  visit(image.path, image.data ? NullableView(*image.data) : NullableView(), image.acl_id,
+        image.stat);
 }
 
 }  // namespace synod::state

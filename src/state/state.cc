@@ -12,7 +12,9 @@ using jute::ErrorCode;
 using jute::EventType;
 using jute::OpCode;
 
-Outcome refused(OpCode type, ErrorCode error) { return {.type = type, .error = error, .path = {}, .stat = {}}; }
+Outcome refused(OpCode type, ErrorCode error) {
+  return {.type = type, .error = error, .path = {}, .stat = {}};
+}
 Outcome done(OpCode type) { return refused(type, ErrorCode::kOk); }
 
 const jute::AclList& read_only_list() {
@@ -58,12 +60,14 @@ Outcome State::apply_record(const jute::TxnHeader& header, const jute::TxnRecord
       return state.create(header, txn, txn.ephemeral ? header.client_id.value : 0);
     }
     Outcome operator()(const jute::CreateContainerTxn& txn) const {
-      return state.create(header, {txn.path, txn.data, txn.acl, false, txn.parent_cversion}, kContainerOwner);
+      return state.create(header, {txn.path, txn.data, txn.acl, false, txn.parent_cversion},
+                          kContainerOwner);
     }
     Outcome operator()(const jute::CreateTtlTxn& txn) const {
       // A ttl out of range stops Java at every start; here such a record changes nothing.
       if (!is_valid_ttl(txn.ttl_ms)) return refused(header.type, ErrorCode::kBadArguments);
-      return state.create(header, {txn.path, txn.data, txn.acl, false, txn.parent_cversion}, owner_of_ttl(txn.ttl_ms));
+      return state.create(header, {txn.path, txn.data, txn.acl, false, txn.parent_cversion},
+                          owner_of_ttl(txn.ttl_ms));
     }
     Outcome operator()(const jute::DeleteTxn& txn) const { return state.remove(header, txn.path); }
     Outcome operator()(const jute::SetDataTxn& txn) const { return state.set_data(header, txn); }
@@ -73,7 +77,9 @@ Outcome State::apply_record(const jute::TxnHeader& header, const jute::TxnRecord
       state.sessions_[header.client_id] = txn.timeout_ms;
       return done(header.type);
     }
-    Outcome operator()(const jute::CloseSessionTxn& txn) const { return state.close_session(header, txn); }
+    Outcome operator()(const jute::CloseSessionTxn& txn) const {
+      return state.close_session(header, txn);
+    }
     Outcome operator()(const jute::ErrorTxn& txn) const { return refused(header.type, txn.error); }
     Outcome operator()(const jute::MultiTxn& txn) const {
       state.apply_multi(header, txn);
@@ -83,23 +89,31 @@ Outcome State::apply_record(const jute::TxnHeader& header, const jute::TxnRecord
   return std::visit(Visitor{*this, header}, record);
 }
 
-Outcome State::create(const jute::TxnHeader& header, const jute::CreateTxn& txn, std::int64_t owner) {
+Outcome State::create(const jute::TxnHeader& header, const jute::CreateTxn& txn,
+                      std::int64_t owner) {
   // No accepted request holds such a path, but a log is only bytes.
-  if (!txn.path.starts_with('/') || txn.path.size() < 2) return refused(header.type, ErrorCode::kNoNode);
+  if (!txn.path.starts_with('/') || txn.path.size() < 2)
+    return refused(header.type, ErrorCode::kNoNode);
   const Node* parent = tree_.find(parent_of(txn.path));
   if (parent == nullptr) return refused(header.type, ErrorCode::kNoNode);
   if (const Node* existing = tree_.find(txn.path)) return create_again(header, txn, *existing);
   raise_children_version(*parent, txn.parent_cversion, header.zxid);
   const Node& node = tree_.create(txn.path, txn.data, tree_.acls().acquire(txn.acl),
-                                  {.czxid = header.zxid, .mzxid = header.zxid, .ctime = header.time_ms,
-                                   .mtime = header.time_ms, .ephemeral_owner = owner, .pzxid = header.zxid});
+                                  {.czxid = header.zxid,
+                                   .mzxid = header.zxid,
+                                   .ctime = header.time_ms,
+                                   .mtime = header.time_ms,
+                                   .ephemeral_owner = owner,
+                                   .pzxid = header.zxid});
   quotas_.created(node);
   changes_.add(EventType::kNodeCreated, txn.path, header.zxid, node.acl, parent->acl);
   return {header.type, ErrorCode::kOk, txn.path, tree_.client_stat(node)};
 }
 
-// Replay over a snapshot that already holds the node: only what the snapshot may have missed is set.
-Outcome State::create_again(const jute::TxnHeader& header, const jute::CreateTxn& txn, const Node& node) {
+// Replay over a snapshot that already holds the node: only what the snapshot may have missed is
+// set.
+Outcome State::create_again(const jute::TxnHeader& header, const jute::CreateTxn& txn,
+                            const Node& node) {
   tree_.set_acl(node, tree_.acls().acquire(txn.acl), node.stat);
   if (header.type == OpCode::kCreate) {
     raise_children_version(*node.parent, txn.parent_cversion, header.zxid);
@@ -107,8 +121,8 @@ Outcome State::create_again(const jute::TxnHeader& header, const jute::CreateTxn
   return refused(header.type, ErrorCode::kNodeExists);
 }
 
-// The number never goes back: a replayed creation must not undo what the snapshot knows. -1 (logs of
-// ZooKeeper 3.3) means one more than there is.
+// The number never goes back: a replayed creation must not undo what the snapshot knows. -1 (logs
+// of ZooKeeper 3.3) means one more than there is.
 void State::raise_children_version(const Node& parent, std::int32_t cversion, Zxid zxid) {
   jute::StatPersisted stat = parent.stat;
   if (cversion == -1) {
@@ -149,7 +163,8 @@ Outcome State::set_data(const jute::TxnHeader& header, const jute::SetDataTxn& t
   tree_.set_data(*node, txn.data, stat);
   quotas_.changed(*node, bytes_before);
   const AclId parent_acl = node->parent != nullptr ? node->parent->acl : kOpenAcl;
-  changes_.add(EventType::kNodeDataChanged, node->client_path(), header.zxid, node->acl, parent_acl);
+  changes_.add(EventType::kNodeDataChanged, node->client_path(), header.zxid, node->acl,
+               parent_acl);
   return {header.type, ErrorCode::kOk, txn.path, tree_.client_stat(*node)};
 }
 

@@ -135,8 +135,10 @@ std::uint64_t Tree::digest_of(const Node& node) const {
 
 void Tree::track_owner(Node& node, bool is_present) {
   const auto keep = [&](NodeSet& set) {
-    if (is_present) set.insert(&node);
-    else set.erase(&node);
+    if (is_present)
+      set.insert(&node);
+    else
+      set.erase(&node);
   };
   switch (rules_.kind(node.stat.ephemeral_owner)) {
     case OwnerKind::kPersistent:
@@ -163,8 +165,10 @@ jute::Stat Tree::client_stat(const Node& node) const {
       .ctime = stat.ctime,
       .mtime = stat.mtime,
       .version = stat.version,
-      // The stored number counts creations; clients see creations and deletions (DataNode.copyStat).
-      .cversion = static_cast<std::int32_t>(static_cast<std::uint32_t>(stat.cversion) * 2 - children),
+      // The stored number counts creations; clients see creations and deletions
+      // (DataNode.copyStat).
+      .cversion =
+          static_cast<std::int32_t>(static_cast<std::uint32_t>(stat.cversion) * 2 - children),
       .aversion = stat.aversion,
       .ephemeral_owner = is_ephemeral ? stat.ephemeral_owner : 0,
       .data_length = static_cast<std::int32_t>(node.data.size()),

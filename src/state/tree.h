@@ -86,7 +86,7 @@ class Tree {
   boost::unordered_flat_map<SessionId, NodeSet> ephemerals_;
   NodeSet containers_;
   NodeSet ttl_nodes_;
-  SnapshotWalk* walk_ = nullptr;         // a snapshot being taken
+  SnapshotWalk* walk_ = nullptr;  // a snapshot being taken
   std::uint32_t snapshot_generation_ = 0;
 };
 

@@ -157,7 +157,8 @@ void WatchTable::fire_children_changed(const Change& change) {
   for (std::size_t i = 0; i < entry->watches.size();) {
     const Watch watch = entry->watches[i];
     if ((watch.modes & (bits(WatchMode::kChildren) | bits(WatchMode::kPersistent))) != 0) {
-      watch.watcher->notify(EventType::kNodeChildrenChanged, parent, change.zxid, change.parent_acl);
+      watch.watcher->notify(EventType::kNodeChildrenChanged, parent, change.zxid,
+                            change.parent_acl);
     }
     const std::size_t before = entry->watches.size();
     clear_modes(*entry, i, bits(WatchMode::kChildren));

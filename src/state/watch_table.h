@@ -43,11 +43,12 @@ class WatchTable {
   void add(std::string_view path, Watcher& watcher, WatchMode mode);
   // False: nothing of that type was there.
   bool remove(std::string_view path, Watcher& watcher, jute::WatcherType type);
-  [[nodiscard]] bool contains(std::string_view path, Watcher& watcher, jute::WatcherType type) const;
+  [[nodiscard]] bool contains(std::string_view path, Watcher& watcher,
+                              jute::WatcherType type) const;
   void remove_all(Watcher& watcher);
 
-  // Tells everyone concerned, in ZooKeeper's order: the node's data watches, its child watches, then
-  // the parent's child watches. Watches that fire once are gone afterwards.
+  // Tells everyone concerned, in ZooKeeper's order: the node's data watches, its child watches,
+  // then the parent's child watches. Watches that fire once are gone afterwards.
   void fire(const Change& change);
 
   [[nodiscard]] std::size_t path_count() const { return entries_.size(); }
@@ -74,7 +75,8 @@ class WatchTable {
   void erase_if_empty(Entry& entry);
   void forget(Entry& entry, Watcher& watcher);
 
-  boost::unordered_flat_map<std::string_view, std::unique_ptr<Entry>> entries_;  // keys live in the entries
+  boost::unordered_flat_map<std::string_view, std::unique_ptr<Entry>>
+      entries_;  // keys live in the entries
   boost::unordered_flat_map<Watcher*, boost::unordered_flat_set<Entry*>> by_watcher_;
   std::size_t watch_count_ = 0;
   std::size_t recursive_count_ = 0;
