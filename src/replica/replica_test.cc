@@ -1,0 +1,90 @@
+// A whole server: transcripts in testdata/replica/, and what is better said in code.
+#include "replica/replica.h"
+
+#include <gtest/gtest.h>
+
+#include "replica/test_server.h"
+
+namespace synod::replica {
+namespace {
+
+constexpr char kTranscripts[] = "src/replica/testdata/replica";
+
+class ReplicaTranscript : public testing::TestWithParam<std::string> {};
+
+// A transcript named like the configuration it needs.
+ServingRules rules_for(const std::string& name) {
+  ServingRules rules;
+  rules.authentication.super_digest = "super:lK75jTNcA+U9vtVEw5vB51mj/w4=";  // super:secret
+  if (name.starts_with("enforce_auth")) rules.authentication.required_schemes = {"digest"};
+  if (name.starts_with("congestion")) {
+    rules.max_waiting_reads = 4;
+    rules.max_output_bytes = 2000;
+  }
+  rules.words = {"ruok"};
+  rules.words = {"ruok"};
+  return rules;
+}
+
+TEST_P(ReplicaTranscript, GoesAsWritten) {
+  Options options = test_options();
+  if (GetParam().starts_with("small_txn")) options.primary.max_txn_bytes = 1000;
+  options.owner_rules.extended_types = GetParam().starts_with("reaping");
+  ServerTranscript server(options, rules_for(GetParam()));
+  const std::string differences =
+      test::run_transcript(std::string(kTranscripts) + '/' + GetParam() + ".txt",
+                           [&](const test::Command& command) { return server.run(command); });
+  EXPECT_TRUE(differences.empty()) << differences;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReplicaTranscript,
+                         testing::ValuesIn(test::transcripts_in(kTranscripts)),
+                         [](const auto& transcript) { return transcript.param; });
+
+// A client with a session, and the requests it sends without looking at what comes back.
+struct Talker {
+  explicit Talker(TestServer& talks_to) : server(talks_to), connection(talks_to.connect()) {
+    connection->receive(connect_frame(40000), server.time.steady);
+    server.settle();
+  }
+  void send(const std::string& request) {
+    connection->receive(request_frame(++xid, test::request_of(test::parse_command(request))),
+                        server.time.steady);
+    server.replica->advance(server.time);
+  }
+  TestServer& server;
+  std::shared_ptr<ClientConnection> connection;
+  std::int32_t xid = 0;
+};
+
+// The background lane is slow: a snapshot is due again while the purge after the last one is still
+// on its way. (It once took the purge's completion for its own, and stopped the server.)
+TEST(Replica, SnapshotIsDueWhileThePurgeIsUnderWay) {
+  TestServer server;
+  server.options.snapshots.txns_between = 2;
+  ASSERT_EQ(server.open(), "");
+  Talker talker(server);
+  for (int i = 0; i < 200; ++i) {
+    talker.send("set / \"x\"");
+    while (const auto done = server.files.run(storage::IoLane::kLog)) {
+      server.replica->io_done(done->token, done->result, server.time);
+    }
+    if (const auto done = server.files.run(storage::IoLane::kBackground)) {
+      server.replica->io_done(done->token, done->result, server.time);
+    }
+  }
+  server.settle();
+  EXPECT_FALSE(server.replica->failure());
+  EXPECT_TRUE(server.replica->take_warnings().empty());
+  const auto entries = server.files.list("/data/version-2");
+  const auto snapshots = storage::snapshots_among(*entries);
+  EXPECT_LE(snapshots.size(), 4U);
+  EXPECT_GE(snapshots.back().zxid.value, 150);
+  const std::uint64_t digest = server.replica->state().tree().digest();
+  server.kill();
+  ASSERT_EQ(server.open(), "");
+  EXPECT_EQ(server.replica->state().tree().digest(), digest);
+}
+
+}  // namespace
+}  // namespace synod::replica
