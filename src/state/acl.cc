@@ -13,8 +13,8 @@ namespace synod::state {
 namespace {
 
 const jute::AclList& open_list() {
-  static const jute::AclList list{{jute::perms::kAll, "world", "anyone"}};
-  return list;
+  static const jute::AclList kList{{jute::perms::kAll, "world", "anyone"}};
+  return kList;
 }
 
 std::optional<unsigned> parse_number(std::string_view text, unsigned largest) {

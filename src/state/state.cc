@@ -18,8 +18,8 @@ Outcome refused(OpCode type, ErrorCode error) {
 Outcome done(OpCode type) { return refused(type, ErrorCode::kOk); }
 
 const jute::AclList& read_only_list() {
-  static const jute::AclList list{{jute::perms::kRead, "world", "anyone"}};
-  return list;
+  static const jute::AclList kList{{jute::perms::kRead, "world", "anyone"}};
+  return kList;
 }
 
 // The nodes that a server makes by itself carry no zxid and no time.
