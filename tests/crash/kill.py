@@ -12,7 +12,7 @@ from server import Server, ServerDied
 
 SLOTS = 6
 PROBLEMS = (WrongAnswer, ServerDied, OSError, wire.Malformed, wire.Closed, struct.error)
-FRESH_EVERY = 25  # rounds on one directory, then a new one
+FRESH_EVERY = 10  # rounds on one directory, then a new one
 
 
 def look(server, histories, instant):
