@@ -39,11 +39,11 @@ std::vector<std::string> Overlay::ephemerals_of(SessionId session) const {
   std::set<std::string> paths(known.begin(), known.end());
   const state::OwnerRules rules = state_.tree().rules();
   for (const auto& [path, change] : pending_) {
-    if (!change.node)
-      paths.erase(path);
-    else if (change.node->stat.ephemeral_owner == session.value &&
-             rules.kind(session.value) == state::OwnerKind::kEphemeral)
+    if (change.node && change.node->stat.ephemeral_owner == session.value &&
+        rules.kind(session.value) == state::OwnerKind::kEphemeral)
       paths.insert(path);
+    else
+      paths.erase(path);  // gone, or there again as another's or nobody's
   }
   return {paths.begin(), paths.end()};
 }

@@ -150,6 +150,8 @@ class Server {
  public:
   explicit Server(const ServeOptions& options)
       : options_(options), rules_(serving_rules(options.loaded.config)) {}
+  // A snapshot may still be on its way, and its completion is told to the service.
+  ~Server() { files_.reset(); }
 
   ExitStatus run();
 

@@ -67,7 +67,7 @@ FileBatch SnapshotWriter::take_batch() {
 
 FileBatch SnapshotWriter::publish() {
   SYNOD_ASSERT(stage_ == Stage::kTaken);
-  stage_ = Stage::kClosed;
+  stage_ = Stage::kPublishing;
   return {op::Close{.handle = handle_},
           op::Rename{.from = temporary_path(), .to = options_.directory + "/" + file().name},
           op::FlushDirectory{.path = options_.directory}};

@@ -55,7 +55,7 @@ class SnapshotWriter {
   [[nodiscard]] SnapshotFile file() const;  // as it is, or will be, named; size as taken so far
 
  private:
-  enum class Stage : std::uint8_t { kNew, kWriting, kFinished, kTaken, kClosed };
+  enum class Stage : std::uint8_t { kNew, kWriting, kFinished, kTaken, kPublishing, kClosed };
 
   [[nodiscard]] std::string temporary_path() const;
 
