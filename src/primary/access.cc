@@ -1,6 +1,7 @@
 #include "primary/access.h"
 
-#include <algorithm>
+#include <set>
+#include <tuple>
 
 namespace synod::primary {
 namespace {
@@ -42,10 +43,11 @@ std::optional<jute::AclList> resolve_acl(const jute::NullableAclViews& requested
                                          const state::AuthIds& ids, const AccessSchemes& schemes) {
   if (!requested || requested->empty()) return std::nullopt;
   jute::AclList unique;
+  std::set<std::tuple<std::int32_t, BytesView, BytesView>> seen;  // a list may hold 80,000 entries
   for (const jute::AclView& view : *requested) {
     if (!view.scheme || !view.id) return std::nullopt;
-    jute::Acl entry{view.perms, std::string(*view.scheme), std::string(*view.id)};
-    if (std::ranges::find(unique, entry) == unique.end()) unique.push_back(std::move(entry));
+    if (!seen.emplace(view.perms, *view.scheme, *view.id).second) continue;
+    unique.push_back({view.perms, std::string(*view.scheme), std::string(*view.id)});
   }
   jute::AclList resolved;
   for (jute::Acl& entry : unique) {

@@ -34,11 +34,12 @@ std::optional<QuotaText> QuotaText::parse(std::string_view text) {
     if (item.empty()) continue;
     const std::size_t equals = item.find('=');
     const std::string_view key = item.substr(0, equals);
-    std::string_view value = equals == std::string_view::npos ? "" : item.substr(equals + 1);
+    if (equals == std::string_view::npos) return std::nullopt;
+    std::string_view value = item.substr(equals + 1);
     value = value.substr(0, value.find('='));  // "bytes=-1=;..." has a stray '='
     std::int64_t number = -1;
     if (!value.empty()) {
-      if (value.front() == '+') value.remove_prefix(1);
+      if (value.front() == '+' && !value.starts_with("+-")) value.remove_prefix(1);
       const auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), number);
       if (error != std::errc{} || stop != value.data() + value.size()) return std::nullopt;
     }
