@@ -40,7 +40,7 @@ ClientService::ClientService(replica::Replica& replica, ReaderLocks& locks,
       .closed = [this](const std::string& address) { closed(address); },
       .complained =
           [this](const std::string& address, const std::string& complaint) {
-            events_.warn("closed the connection from " + address + ": " + complaint);
+            events_.complain("closed the connection from " + address + ": " + complaint);
           },
       .answer_word = [this](const std::string& word) { return events_.answer_word(word); }};
   for (std::size_t i = 0; i < options_.loops; ++i) {
@@ -158,8 +158,8 @@ void ClientService::accept() {
             loop.adopt(std::move(socket), std::move(address));
           });
     } else {
-      events_.warn("refused a connection from " + address +
-                   ": there are too many (maxClientCnxns, maxCnxns)");
+      events_.complain("refused a connection from " + address +
+                       ": there are too many (maxClientCnxns, maxCnxns)");
       socket.set_option(boost::asio::socket_base::linger(true, 0), ignored);  // closes with a reset
     }
     accept();

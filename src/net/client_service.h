@@ -34,6 +34,7 @@ struct ServiceOptions {
 struct ServiceEvents {
   // From any loop's thread, without a lock.
   std::function<void(const std::string& text)> warn;
+  std::function<void(const std::string& text)> complain;  // of a connection: anyone can cause it
   std::function<std::string(const std::string& word)> answer_word;
   // From the core's thread: the log is gone, stop now.
   std::function<void(const Error& error)> failed;

@@ -45,6 +45,13 @@ void ClientConnection::take_frames() {
       break;
     }
     const auto body_bytes = static_cast<std::size_t>(length);
+    if (is_large(body_bytes) && !admits_large(body_bytes)) {
+      end_with("a request of " + std::to_string(length) + " bytes while large ones of " +
+               std::to_string(lane_.large_request_bytes + lane_.large_request_bytes_elsewhere) +
+               " bytes wait; the limit (largeRequestMaxBytes) is " +
+               std::to_string(rules_.large_requests_max_bytes));
+      break;
+    }
     if (rest.size() - kLengthBytes < body_bytes) break;
     const BytesView body = rest.substr(kLengthBytes, body_bytes);
     taken += kLengthBytes + body_bytes;
@@ -103,7 +110,17 @@ void ClientConnection::take_request(BytesView frame) {
   jute::Reader in(frame);
   const auto header = jute::decode<jute::RequestHeader>(in);
   if (!header) return end_with("a request shorter than its header");
+  const std::size_t waiting_before = waiting_.size();
   dispatch(*header, in.rest());
+  if (is_large(frame.size()) && waiting_.size() > waiting_before) {
+    waiting_.back().large_bytes = frame.size();
+    lane_.large_request_bytes += frame.size();
+  }
+}
+
+bool ClientConnection::admits_large(std::size_t frame_bytes) const {
+  return lane_.large_request_bytes + lane_.large_request_bytes_elsewhere + frame_bytes <=
+         rules_.large_requests_max_bytes;
 }
 
 void ClientConnection::dispatch(const jute::RequestHeader& header, BytesView record) {
@@ -239,8 +256,7 @@ void ClientConnection::reply_in_turn(std::int32_t xid, Zxid zxid, ErrorCode erro
 // Everything at the front that need not wait for the core.
 void ClientConnection::run_waiting() {
   while (!waiting_.empty() && waiting_.front().kind != Waiting::Kind::kCore && !is_ending_) {
-    const Waiting next = std::move(waiting_.front());
-    waiting_.pop_front();
+    const Waiting next = pop_waiting();
     if (next.kind == Waiting::Kind::kRead) {
       --waiting_reads_;
       run_read(next.xid, next.type, next.bytes);
@@ -252,11 +268,16 @@ void ClientConnection::run_waiting() {
   }
 }
 
-ClientConnection::Waiting ClientConnection::pop_waiting_for_core() {
-  SYNOD_ASSERT(!waiting_.empty() && waiting_.front().kind == Waiting::Kind::kCore);
+ClientConnection::Waiting ClientConnection::pop_waiting() {
   Waiting front = std::move(waiting_.front());
   waiting_.pop_front();
+  lane_.large_request_bytes -= front.large_bytes;
   return front;
+}
+
+ClientConnection::Waiting ClientConnection::pop_waiting_for_core() {
+  SYNOD_ASSERT(!waiting_.empty() && waiting_.front().kind == Waiting::Kind::kCore);
+  return pop_waiting();
 }
 
 void ClientConnection::answer(const state::ApplyResult& result, SteadyTimeMs now) {
@@ -336,9 +357,9 @@ void ClientConnection::notify(jute::EventType type, std::string_view path, Zxid 
 
 // ---- the end ----------------------------------------------------------------------------------
 
-void ClientConnection::end() {
+void ClientConnection::end(std::string complaint) {
   if (is_gone_ || is_ending_) return;
-  is_ending_ = true;
+  end_with(std::move(complaint));
   stir();
 }
 
@@ -349,6 +370,7 @@ void ClientConnection::end_with(std::string complaint) {
 
 void ClientConnection::disconnected() {
   if (std::exchange(is_gone_, true)) return;
+  while (!waiting_.empty()) pop_waiting();  // nobody hears the answers
   lane_.watches.remove_all(*this);
   lane_.submitted.push_back(
       {.kind = Submission::Kind::kGone, .from = shared_from_this(), .request = {}});

@@ -28,6 +28,10 @@ struct ServingRules {
   std::int32_t min_session_timeout_ms = 4000;
   std::int32_t max_session_timeout_ms = 40000;
   std::int32_t max_frame_bytes = 1'048'575;  // jute.maxbuffer
+  // Requests longer than the threshold are large; all that wait together have at most so many
+  // bytes.
+  std::size_t large_request_threshold_bytes = SIZE_MAX;  // largeRequestThreshold; that: off
+  std::size_t large_requests_max_bytes = 104'857'600;    // largeRequestMaxBytes
   // Beyond these, nothing more is taken from a connection until some of it is gone.
   std::size_t max_waiting_requests = 1000;
   std::size_t max_waiting_reads =
@@ -80,8 +84,9 @@ class ClientConnection final : public state::Watcher,
   void answer(const state::ApplyResult& result, SteadyTimeMs now);  // a write, applied
   void answer_error(jute::ErrorCode error, SteadyTimeMs now);  // a write that left no transaction
   void answer_sync(SteadyTimeMs now);
-  // From the core, at any time: the session ended, or moved to another connection.
-  void end();
+  // From the core, at any time: the session ended, or moved to another connection; or there is a
+  // complaint.
+  void end(std::string complaint = {});
 
   void notify(jute::EventType type, std::string_view path, Zxid zxid, state::AclId acl) override;
 
@@ -95,7 +100,8 @@ class ClientConnection final : public state::Watcher,
     jute::OpCode type{};
     Bytes bytes;  // kRead: the request record; kReady: the finished frame
     bool ends_connection = false;
-    SteadyTimeMs since;  // when it was read
+    SteadyTimeMs since;           // when it was read
+    std::size_t large_bytes = 0;  // what it adds to the lane's large_request_bytes
   };
 
   void stir();
@@ -103,6 +109,10 @@ class ClientConnection final : public state::Watcher,
   void take_connect(BytesView body);
   bool take_word();
   void take_request(BytesView frame);
+  [[nodiscard]] bool is_large(std::size_t frame_bytes) const {
+    return phase_ == Phase::kEstablished && frame_bytes > rules_.large_request_threshold_bytes;
+  }
+  [[nodiscard]] bool admits_large(std::size_t frame_bytes) const;
   void dispatch(const jute::RequestHeader& header, BytesView record);
   void take_auth(std::int32_t xid, BytesView record);
   void submit_write(const jute::RequestHeader& header, BytesView record);
@@ -113,6 +123,7 @@ class ClientConnection final : public state::Watcher,
   void reply_connect(SessionId session, std::int32_t timeout_ms);
   void run_read(std::int32_t xid, jute::OpCode type, BytesView record);
   void run_waiting();
+  Waiting pop_waiting();
   Waiting pop_waiting_for_core();
   void answered(SteadyTimeMs since);
   void end_with(std::string complaint);

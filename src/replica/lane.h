@@ -3,6 +3,7 @@
 // thread holds while it works and the core takes (of all lanes) while it applies.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -50,6 +51,10 @@ struct Lane {
   std::vector<std::shared_ptr<ClientConnection>>
       stirred;                     // have output, or an end, that the core made
   bool is_core_congested = false;  // globalOutstandingLimit is reached
+  // Bytes of large requests (largeRequestThreshold) that wait in this lane's connections; and in
+  // the others', as of the core's last turn.
+  std::size_t large_request_bytes = 0;
+  std::size_t large_request_bytes_elsewhere = 0;
   LaneCounters counters;
 };
 

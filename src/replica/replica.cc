@@ -87,7 +87,8 @@ Replica::Replica(storage::FilePort& files, Host& host, Options options,
       snapshotter_(files, handles_, options_.directory, options_.snapshots, std::move(files_there),
                    options_.seed),
       sessions_(options_.tick_ms),
-      reaper_(options_.reaper) {
+      reaper_(options_.reaper),
+      throttle_(options_.connection_throttle, options_.seed, now.steady) {
   engine_->start(recovery_.last_zxid);
   proposed_ = committed_ = appended_ = recovery_.last_zxid;
   const auto time = static_cast<std::uint64_t>(now.wall.value);
@@ -128,6 +129,7 @@ void Replica::io_done(storage::IoToken token, Result<void> result, Time now) {
   }
   SYNOD_ASSERT(token == log_token_ && is_log_busy_);
   is_log_busy_ = false;
+  warn_of_slow_log(now);
   if (!result) {
     failure_ = result.error();
     return;
@@ -147,12 +149,15 @@ void Replica::run(Time now) {
     take_effects();
     is_progress = apply_committed(now);
   }
-  write_log();
+  write_log(now);
 }
 
 void Replica::gather() {
   const ReadersPaused paused(host_);
+  std::size_t large_request_bytes = 0;
+  for (const auto& lane : lanes_) large_request_bytes += lane->large_request_bytes;
   for (const auto& lane : lanes_) {
+    lane->large_request_bytes_elsewhere = large_request_bytes - lane->large_request_bytes;
     for (Submission& submission : lane->submitted) inbox_.push_back(std::move(submission));
     lane->submitted.clear();
   }
@@ -161,6 +166,10 @@ void Replica::gather() {
 // ---- requests become proposals ----------------------------------------------------------------
 
 void Replica::take(Submission submission, Time now) {
+  if (!is_admitted(submission, now)) {
+    const ReadersPaused paused(host_);
+    return submission.from->end("too many sessions at a time (connection_throttle_tokens)");
+  }
   switch (submission.kind) {
     case Submission::Kind::kOpenSession:
       return open_session(std::move(submission), now);
@@ -186,6 +195,20 @@ void Replica::take(Submission submission, Time now) {
   }
 }
 
+bool Replica::is_admitted(const Submission& submission, Time now) {
+  switch (submission.kind) {
+    case Submission::Kind::kOpenSession:
+      return throttle_.admits_new(now.steady);
+    case Submission::Kind::kResumeSession:
+      return throttle_.admits_resumed(now.steady);
+    case Submission::Kind::kWrite:
+    case Submission::Kind::kSync:
+    case Submission::Kind::kGone:
+      return true;
+  }
+  return true;
+}
+
 void Replica::open_session(Submission submission, Time now) {
   primary::Request request{
       .session = next_session_id(), .type = OpCode::kCreateSession, .body = {}, .ids = nullptr};
@@ -202,7 +225,8 @@ SessionId Replica::next_session_id() {
   return id;
 }
 
-void Replica::propose(const primary::Request& request, std::shared_ptr<ClientConnection> from, Time now) {
+void Replica::propose(const primary::Request& request, std::shared_ptr<ClientConnection> from,
+                      Time now) {
   const Zxid zxid = engine_->next_zxid();
   primary::Prepared prepared = primary_.prepare(request, zxid, now.wall);
   if (prepared.txn.empty()) {
@@ -247,12 +271,22 @@ void Replica::append(const consensus::Entry& entry) {
 }
 
 // Group commit: what arrives while a batch is being written goes into the next.
-void Replica::write_log() {
+void Replica::write_log(Time now) {
   if (is_log_busy_ || failure_ || !log_.has_pending()) return;
   is_log_busy_ = true;
+  log_busy_since_ = now.steady;
   on_its_way_ = appended_;
   ++log_token_.value;
   files_.submit(storage::IoLane::kLog, log_token_, log_.take_batch());
+}
+
+void Replica::warn_of_slow_log(Time now) {
+  const std::int64_t took_ms = now.steady.value - log_busy_since_.value;
+  if (took_ms <= options_.log_warning_threshold_ms) return;
+  warnings_.push_back(fmt::format(
+      "writing and flushing the transaction log took {} ms (fsync.warningthresholdms is "
+      "{}): every write waited for it; give the log a disk of its own (dataLogDir)",
+      took_ms, options_.log_warning_threshold_ms));
 }
 
 // ---- committed transactions -------------------------------------------------------------------

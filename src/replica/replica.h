@@ -16,6 +16,7 @@
 #include "consensus/engine.h"
 #include "primary/primary.h"
 #include "replica/client_connection.h"
+#include "replica/connection_throttle.h"
 #include "replica/lane.h"
 #include "replica/reaper.h"
 #include "replica/session_tracker.h"
@@ -46,9 +47,11 @@ struct Options {
   primary::Options primary;
   SnapshotOptions snapshots;
   ReaperOptions reaper;
+  ConnectionThrottleOptions connection_throttle;
   std::uint64_t log_preallocate_bytes = std::uint64_t{64} << 20;  // preAllocSize
   std::uint64_t log_size_limit_bytes = 0;                         // txnLogSizeLimitInKb; 0: none
   bool is_flushing = true;                                        // forceSync
+  std::int64_t log_warning_threshold_ms = 1000;                   // fsync.warningthresholdms
   std::int64_t tick_ms = 2000;
   std::size_t max_outstanding = 1000;  // globalOutstandingLimit
   std::uint8_t server_id = 1;          // in session ids; a standalone Java server uses 1 too
@@ -111,13 +114,15 @@ class Replica {
           storage::PurgeInput files_there, Time now);
 
   void gather();
+  [[nodiscard]] bool is_admitted(const Submission& submission, Time now);
   void take(Submission submission, Time now);
   void open_session(Submission submission, Time now);
   void propose(const primary::Request& request, std::shared_ptr<ClientConnection> from, Time now);
   void queue(InFlight item) { in_flight_.push_back(std::move(item)); }
   void take_effects();
   void append(const consensus::Entry& entry);
-  void write_log();
+  void write_log(Time now);
+  void warn_of_slow_log(Time now);
   bool apply_committed(Time now);
   void spread_congestion();
   void finish(const InFlight& item, Time now);
@@ -141,6 +146,7 @@ class Replica {
   Snapshotter snapshotter_;
   SessionTracker sessions_;
   Reaper reaper_;
+  ConnectionThrottle throttle_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 
   std::vector<Submission> inbox_;
@@ -150,6 +156,7 @@ class Replica {
   Zxid appended_;    // handed to the log
   Zxid on_its_way_;  // in the batch being written
   bool is_log_busy_ = false;
+  SteadyTimeMs log_busy_since_;
   storage::IoToken log_token_{};
   std::int64_t last_session_id_ = 0;
   std::uint64_t digest_mismatches_ = 0;

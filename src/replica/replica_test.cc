@@ -86,5 +86,80 @@ TEST(Replica, SnapshotIsDueWhileThePurgeIsUnderWay) {
   EXPECT_EQ(server.replica->state().tree().digest(), digest);
 }
 
+// The bucket holds one token: the second connection is ended with a complaint, and time helps.
+TEST(Replica, SessionsWithoutATokenAreTurnedAway) {
+  TestServer server;
+  server.options.connection_throttle = {.tokens = 1, .fill_time_ms = 1000};
+  ASSERT_EQ(server.open(), "");
+  const Talker first(server);
+  EXPECT_TRUE(first.connection->has_session());
+  const Talker second(server);
+  EXPECT_TRUE(second.connection->is_ending());
+  EXPECT_EQ(second.connection->complaint(),
+            "too many sessions at a time (connection_throttle_tokens)");
+  EXPECT_TRUE(second.connection->output().empty());
+  const auto resume = [&] {
+    const auto connection = server.connect();
+    const SessionId session = first.connection->session();
+    connection->receive(connect_frame(40000, session, session_password(session)),
+                        server.time.steady);
+    server.settle();
+    return connection;
+  };
+  EXPECT_FALSE(resume()->has_session());
+  EXPECT_FALSE(first.connection->is_ending());
+  server.pass(1000);
+  EXPECT_TRUE(resume()->has_session());
+}
+
+// Large requests count from their arrival until they are answered, or their connection is gone.
+TEST(Replica, LargeRequestsBeyondTheSumEndTheirConnection) {
+  TestServer server;
+  server.rules.large_request_threshold_bytes = 100;
+  server.rules.large_requests_max_bytes = 1000;
+  ASSERT_EQ(server.open(), "");
+  const std::string large = "set / \"" + std::string(400, 'x') + '"';
+  Talker talker(server);
+  Talker other(server);
+  server.holds_disk = true;
+  talker.send(large);
+  talker.send("set / \"small\"");
+  talker.send(large);
+  EXPECT_FALSE(talker.connection->is_ending());
+  other.send("set / \"small\"");
+  EXPECT_FALSE(other.connection->is_ending());
+  other.send(large);
+  EXPECT_TRUE(other.connection->is_ending());
+  EXPECT_TRUE(other.connection->complaint().starts_with("a request of 4"))
+      << other.connection->complaint();
+  other.connection->disconnected();
+  EXPECT_GT(server.lane->large_request_bytes, 800U);
+
+  server.holds_disk = false;
+  server.settle();
+  EXPECT_EQ(server.lane->large_request_bytes, 0U);
+  server.holds_disk = true;
+  talker.send(large);
+  talker.connection->disconnected();
+  EXPECT_EQ(server.lane->large_request_bytes, 0U);
+}
+
+TEST(Replica, SlowLogIsSaid) {
+  TestServer server;
+  ASSERT_EQ(server.open(), "");
+  Talker talker(server);
+  server.holds_disk = true;
+  talker.send("set / \"x\"");
+  server.pass(1000);
+  ASSERT_TRUE(server.io());
+  EXPECT_TRUE(server.replica->take_warnings().empty());
+  talker.send("set / \"x\"");
+  server.pass(1001);
+  ASSERT_TRUE(server.io());
+  const auto warnings = server.replica->take_warnings();
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_TRUE(warnings[0].starts_with("writing and flushing the transaction log took 1001 ms"));
+}
+
 }  // namespace
 }  // namespace synod::replica

@@ -423,9 +423,6 @@ class Loader {
     const std::int64_t extra =
         config_.jute_max_buffer_extra_bytes.value_or(config_.jute_max_buffer_bytes);
     config_.jute_max_buffer_extra_bytes = static_cast<int>(std::max(extra, kLeastExtraBytes));
-    if (!config_.max_write_queue_poll_time_ms) {
-      config_.max_write_queue_poll_time_ms = config_.flush_delay_ms / 3;
-    }
   }
 
   // The setting that counts for a key; null where the default or the base does.

@@ -42,9 +42,6 @@ struct Config {
   int min_session_timeout_ms = -1;  // Loaded: never -1, 2 ticks where not set.
   int max_session_timeout_ms = -1;  // Loaded: never -1, 20 ticks where not set.
   int sessionless_connection_timeout_ms = 10000;
-  bool local_sessions_enabled = false;
-  bool local_sessions_upgrading_enabled = false;
-  bool readonly_mode_enabled = false;
 
   // Membership. This version serves standalone, so standalone_enabled is always true.
   bool standalone_enabled = true;
@@ -59,12 +56,7 @@ struct Config {
   int large_request_max_bytes = 104'857'600;
   int large_request_threshold_bytes = -1;  // 0 or less = off.
   int request_throttle_max_requests = 0;   // 0 = off.
-  int request_throttle_stall_time_ms = 100;
-  bool request_throttle_drop_stale = true;
-  bool request_stale_connection_check = true;
-  bool request_stale_latency_check = false;
-  int throttled_op_wait_time_ms = 0;   // 0 = off.
-  int connection_throttle_tokens = 0;  // 0 = off.
+  int connection_throttle_tokens = 0;      // 0 = off.
   int connection_throttle_fill_time_ms = 1;
   int connection_throttle_fill_count = 1;
   int connection_throttle_freeze_time_ms = -1;  // -1 = no random drops.
@@ -74,7 +66,6 @@ struct Config {
   bool connection_throttle_weight_enabled = false;
   int connection_throttle_global_session_weight = 3;
   int connection_throttle_renew_session_weight = 2;
-  int connection_throttle_local_session_weight = 1;
 
   // Log, snapshots, purging.
   std::int64_t pre_alloc_size_kib = 65536;
@@ -85,9 +76,6 @@ struct Config {
   bool snapshot_trust_empty = false;
   bool force_sync = true;
   std::int64_t fsync_warning_threshold_ms = 1000;
-  std::int64_t flush_delay_ms = 0;
-  std::optional<std::int64_t> max_write_queue_poll_time_ms;  // Loaded: always set, flush_delay / 3.
-  int max_batch_size = 1000;
   bool digest_enabled = true;
   bool serialize_last_processed_zxid_enabled = true;
   bool close_session_txn_enabled = true;
@@ -112,8 +100,6 @@ struct Config {
   bool enforce_auth_enabled = false;
   std::vector<std::string> enforce_auth_schemes;
   bool session_require_client_sasl_auth = false;
-  bool allow_sasl_failed_clients = false;
-  std::vector<std::string> ensemble_auth_names;
 
   // Operation.
   std::vector<std::string> four_letter_words = {"srvr"};  // "*" = all.

@@ -11,6 +11,11 @@ constexpr std::string_view kMetrics = "metrics over HTTP";
 constexpr std::string_view kAudit = "the audit log";
 
 constexpr std::string_view kThreads = "Synod has its own threads; see synod.connectionThreads";
+constexpr std::string_view kNoThrottleQueue =
+    "requests wait in the connection's own order, not in a queue of throttled ones";
+constexpr std::string_view kGroupCommit =
+    "a flush takes what came while the last one ran, and waits for nothing else";
+constexpr std::string_view kNoLocalSessions = "one server alone has no local sessions";
 constexpr std::string_view kNoJvm = "there is no JVM";
 constexpr std::string_view kNoReplyCache = "reads come straight from the tree, without a cache";
 constexpr std::string_view kWatchTable = "Synod has one kind of watch table";
@@ -126,8 +131,8 @@ constexpr KeyRow kSessions[] = {
     property("nio.sessionlessCnxnTimeout", whole(1, kIntMax, "milliseconds"),
              &Config::sessionless_connection_timeout_ms,
              "How long a connection may live without a session."),
-    bare("readonlymode.enabled", boolean(), &Config::readonly_mode_enabled,
-         "Read-only service while there is no quorum; standalone it only opens the word `isro`."),
+    ensemble(Origin::kBare, "readonlymode.enabled", boolean(), "false",
+             "Read-only service while there is no quorum."),
 };
 
 constexpr KeyRow kLimits[] = {
@@ -144,27 +149,31 @@ constexpr KeyRow kLimits[] = {
              &Config::jute_max_buffer_extra_bytes,
              "What a stored transaction may be longer than the longest request; at least 1024.")
         .with_default("the value of jute.maxbuffer"),
-    property("largeRequestMaxBytes", whole(1, kIntMax, "bytes"), &Config::large_request_max_bytes,
-             "Sum of all large requests in work."),
+    property(
+        "largeRequestMaxBytes", whole(1, kIntMax, "bytes"), &Config::large_request_max_bytes,
+        "Bytes of all large requests that wait for their answers; the connection whose request "
+        "would exceed it is closed."),
     property("largeRequestThreshold", whole(-1, kIntMax, "bytes", kOff),
-             &Config::large_request_threshold_bytes, "From this length on a request is large."),
+             &Config::large_request_threshold_bytes, "A request that is longer is large."),
     property("request_throttle_max_requests", whole(0, kIntMax, "requests", kZeroOff),
              &Config::request_throttle_max_requests,
-             "Requests in work above which further ones wait."),
-    property("request_throttle_stall_time", whole(1, kIntMax, "milliseconds"),
-             &Config::request_throttle_stall_time_ms, "How long they wait before looking again."),
-    property("request_throttle_drop_stale", boolean(), &Config::request_throttle_drop_stale,
-             "Drop waiting requests whose connection is gone."),
-    property("request_stale_connection_check", boolean(), &Config::request_stale_connection_check,
-             "A request is stale when its connection is closed."),
-    property("request_stale_latency_check", boolean(), &Config::request_stale_latency_check,
-             "A request is stale when it has waited longer than its session timeout."),
-    property("throttled_op_wait_time", whole(0, kIntMax, "milliseconds", kZeroOff),
-             &Config::throttled_op_wait_time_ms,
-             "A request that waited longer is answered THROTTLEDOP."),
-    property("connection_throttle_tokens", whole(0, kIntMax, "tokens", kZeroOff),
-             &Config::connection_throttle_tokens,
-             "Size of the bucket that new sessions draw from."),
+             "As globalOutstandingLimit, and the smaller of the two counts: ZooKeeper queues what "
+             "is above it, Synod leaves it unread; a client sees a later answer either way."),
+    ignored("request_throttle_stall_time", whole(1, kIntMax, "milliseconds"), "100",
+            kNoThrottleQueue, "How long throttled requests wait before looking again."),
+    ignored("request_throttle_drop_stale", boolean(), "true", kNoThrottleQueue,
+            "Drop throttled requests whose connection is gone."),
+    ignored("request_stale_connection_check", boolean(), "true", kNoThrottleQueue,
+            "A throttled request is stale when its connection is closed."),
+    ignored("request_stale_latency_check", boolean(), "false", kNoThrottleQueue,
+            "A throttled request is stale when it has waited longer than its session timeout."),
+    ignored("throttled_op_wait_time", whole(0, kIntMax, "milliseconds", kZeroOff), "0",
+            kNoThrottleQueue, "A throttled request that waited longer is answered THROTTLEDOP."),
+    property(
+        "connection_throttle_tokens", whole(0, kIntMax, "tokens", kZeroOff),
+        &Config::connection_throttle_tokens,
+        "Size of the bucket that opening and resuming a session draws from; where it is empty, "
+        "the connection is closed."),
     property("connection_throttle_fill_time", whole(1, kIntMax, "milliseconds"),
              &Config::connection_throttle_fill_time_ms, "How often the bucket is filled."),
     property("connection_throttle_fill_count", whole(1, kIntMax, "tokens"),
@@ -178,19 +187,20 @@ constexpr KeyRow kLimits[] = {
              "Step up of that probability when the bucket is empty."),
     property("connection_throttle_drop_decrease", real(0, 1),
              &Config::connection_throttle_drop_decrease,
-             "Step down of that probability when the bucket fills."),
+             "Step down of that probability when the bucket is full."),
     property("connection_throttle_decrease_ratio", real(0, 1),
              &Config::connection_throttle_decrease_ratio,
-             "The part of the bucket that must be full for a step down."),
+             "The part of the bucket that may be empty for a step down."),
     property("connection_throttle_weight_enabled", boolean(),
              &Config::connection_throttle_weight_enabled,
-             "Sessions cost as many tokens as the three weights say, instead of one."),
+             "Sessions cost as many tokens as the weights say, instead of one; bucket and filling "
+             "grow by the weight of a new session."),
     property("connection_throttle_global_session_weight", whole(1, kIntMax, "tokens"),
              &Config::connection_throttle_global_session_weight, "Cost of a new session."),
     property("connection_throttle_renew_session_weight", whole(1, kIntMax, "tokens"),
              &Config::connection_throttle_renew_session_weight, "Cost of a resumed session."),
-    property("connection_throttle_local_session_weight", whole(1, kIntMax, "tokens"),
-             &Config::connection_throttle_local_session_weight, "Cost of a local session."),
+    ignored("connection_throttle_local_session_weight", whole(1, kIntMax, "tokens"), "1",
+            kNoLocalSessions, "Cost of a local session."),
     ignored("request_throttler.shutdownTimeout", whole(0, kIntMax, "milliseconds"), "10000",
             "a stopping server does not wait for throttled requests",
             "Wait for throttled requests at the end."),
@@ -216,15 +226,13 @@ constexpr KeyRow kStorage[] = {
      .origin = Origin::kPropertyToo,
      .accepts = whole(0, kLongMax, "milliseconds"),
      .target = &Config::fsync_warning_threshold_ms,
-     .description = "A flush that takes longer is logged."},
-    property("flushDelay", whole(0, kLongMax, "milliseconds", "0 = flush at once"),
-             &Config::flush_delay_ms, "How long writes are gathered before a flush."),
-    property("maxWriteQueuePollTime", whole(0, kLongMax, "milliseconds"),
-             &Config::max_write_queue_poll_time_ms,
-             "With flushDelay, how long to wait for a further write.")
-        .with_default("a third of flushDelay"),
-    property("maxBatchSize", whole(0, kIntMax, "transactions", "0 = no bound"),
-             &Config::max_batch_size, "Writes gathered before a flush."),
+     .description = "Writing and flushing a batch of the log that takes longer is logged."},
+    ignored("flushDelay", whole(0, kLongMax, "milliseconds", "0 = flush at once"), "0",
+            kGroupCommit, "How long writes are gathered before a flush."),
+    ignored("maxWriteQueuePollTime", whole(0, kLongMax, "milliseconds"), "a third of flushDelay",
+            kGroupCommit, "With flushDelay, how long to wait for a further write."),
+    ignored("maxBatchSize", whole(0, kIntMax, "transactions", "0 = no bound"), "1000", kGroupCommit,
+            "Writes gathered before a flush."),
     property("digest.enabled", boolean(), &Config::digest_enabled,
              "Tree digests in log and snapshot."),
     property("serializeLastProcessedZxid.enabled", boolean(),
@@ -275,11 +283,10 @@ constexpr KeyRow kAccess[] = {
         .with_default("none"),
     property("sessionRequireClientSASLAuth", boolean(), &Config::session_require_client_sasl_auth,
              "The same with the one scheme `sasl`."),
-    property("allowSaslFailedClients", boolean(), &Config::allow_sasl_failed_clients,
-             "A failed SASL exchange leaves the connection open, without an id."),
-    property("ensembleAuthName", list("ensemble names"), &Config::ensemble_auth_names,
-             "Names a client of the scheme `ensemble` may expect.")
-        .with_default("none"),
+    later("allowSaslFailedClients", boolean(), "false", kSasl,
+          "A failed SASL exchange leaves the connection open, without an id."),
+    later("ensembleAuthName", list("ensemble names"), {}, "the scheme `ensemble`",
+          "Names a client of that scheme may expect."),
     later("authProvider.*", text("a Java class name"), {}, "further authentication providers",
           "Further authentication providers."),
     later("X509AuthenticationProvider.superUser", text("a distinguished name"), {}, kTls,
@@ -358,9 +365,9 @@ constexpr KeyRow kEnsembleKeys[] = {
          "A single server runs standalone. This version knows nothing else: `false` is refused."),
     file("reconfigEnabled", boolean(), &Config::reconfig_enabled,
          "Allow the operation `reconfig`."),
-    file("localSessionsEnabled", boolean(), &Config::local_sessions_enabled, "Local sessions."),
-    file("localSessionsUpgradingEnabled", boolean(), &Config::local_sessions_upgrading_enabled,
-         "Turn a local session into a global one when it needs to be."),
+    ensemble(Origin::kFile, "localSessionsEnabled", boolean(), "false", "Local sessions."),
+    ensemble(Origin::kFile, "localSessionsUpgradingEnabled", boolean(), "false",
+             "Turn a local session into a global one when it needs to be."),
     {.name = "server.*",
      .origin = Origin::kFile,
      .accepts = text("host:quorumPort:electionPort[:participant|observer]"

@@ -39,8 +39,7 @@ using Target =
     std::variant<std::monostate, bool Config::*, int Config::*, std::int64_t Config::*,
                  double Config::*, std::string Config::*, std::filesystem::path Config::*,
                  std::vector<std::string> Config::*, SnapshotCompression Config::*,
-                 std::optional<int> Config::*, std::optional<std::int64_t> Config::*,
-                 std::optional<std::string> Config::*>;
+                 std::optional<int> Config::*, std::optional<std::string> Config::*>;
 
 struct KeyRow {
   std::string_view name;  // `ssl.*` stands for every key that starts with `ssl.`.

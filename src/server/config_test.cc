@@ -93,7 +93,6 @@ TEST(ConfigFileTest, EveryKindOfValueReachesItsMember) {
                                         "skipACL=yes\n"
                                         "extendedTypesEnabled=TRUE\n"
                                         "connection_throttle_drop_increase=0.25\n"
-                                        "flushDelay=30\n"
                                         "DigestAuthenticationProvider.digestAlg=sha-256\n"
                                         "DigestAuthenticationProvider.superDigest=super:abc=\n"
                                         "synod.connectionThreads=3\n"))
@@ -111,7 +110,6 @@ TEST(ConfigFileTest, EveryKindOfValueReachesItsMember) {
   EXPECT_TRUE(config.skip_acl);
   EXPECT_TRUE(config.extended_types_enabled);
   EXPECT_EQ(config.connection_throttle_drop_increase, 0.25);
-  EXPECT_EQ(config.max_write_queue_poll_time_ms, 10);
   EXPECT_EQ(config.digest_authentication_algorithm, "SHA-256");
   EXPECT_EQ(config.digest_authentication_super_digest, "super:abc=");
   EXPECT_EQ(config.connection_threads, 3);
@@ -279,6 +277,17 @@ TEST(ConfigWarnings, SayWhatHappensInstead) {
       {"nio.numWorkerThreads=8",
        "zoo.cfg:3: nio.numWorkerThreads: ignored: Synod has its own threads; "
        "see synod.connectionThreads"},
+      {"flushDelay=30",
+       "zoo.cfg:3: flushDelay: ignored: a flush takes what came while the last one ran, "
+       "and waits for nothing else"},
+      {"throttled_op_wait_time=5",
+       "zoo.cfg:3: throttled_op_wait_time: ignored: requests wait in the connection's own order, "
+       "not in a queue of throttled ones"},
+      {"connection_throttle_local_session_weight=5",
+       "zoo.cfg:3: connection_throttle_local_session_weight: ignored: "
+       "one server alone has no local sessions"},
+      {"allowSaslFailedClients=true",
+       "zoo.cfg:3: allowSaslFailedClients: ignored: this version does not have SASL and Kerberos"},
       {"jvm.pause.monitor=true", "zoo.cfg:3: jvm.pause.monitor: ignored: there is no JVM"},
       {"dataLogDir=logs",
        "zoo.cfg:3: dataLogDir: depends on where the server is started; "
@@ -297,7 +306,8 @@ TEST(ConfigWarnings, NoneForWhatAsksForNothingUnusual) {
        {"admin.enableServer=false", "audit.enable=false", "initLimit=10", "leaderServes=no",
         "jvm.pause.monitor=false", "dataLogDir=./logs", "dataLogDir=/\\u00e9",
         "metricsProvider.className=org.apache.zookeeper.metrics.impl.DefaultMetricsProvider",
-        "leader.maxConcurrentSnapSyncs=3", "standaloneEnabled=true"}) {
+        "leader.maxConcurrentSnapSyncs=3", "standaloneEnabled=true", "localSessionsEnabled=true",
+        "flushDelay=0", "request_throttle_stall_time=100"}) {
     EXPECT_EQ(warnings_of(third_line(line)), "") << line;
   }
 }

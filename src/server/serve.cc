@@ -1,20 +1,24 @@
 #include "server/serve.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <thread>
 
 #include "net/client_service.h"
 #include "replica/replica.h"
+#include "server/directory_lock.h"
 #include "server/four_letter_words.h"
 #include "server/posix_files.h"
+#include "server/server_log.h"
 
 namespace synod::server {
 namespace {
@@ -64,6 +68,29 @@ primary::Options primary_options(const Config& config) {
   return options;
 }
 
+replica::ConnectionThrottleOptions throttle_options(const Config& config) {
+  replica::ConnectionThrottleOptions options;
+  options.tokens = config.connection_throttle_tokens;
+  options.fill_time_ms = config.connection_throttle_fill_time_ms;
+  options.fill_count = config.connection_throttle_fill_count;
+  options.freeze_time_ms = config.connection_throttle_freeze_time_ms;
+  options.drop_increase = config.connection_throttle_drop_increase;
+  options.drop_decrease = config.connection_throttle_drop_decrease;
+  options.decrease_ratio = config.connection_throttle_decrease_ratio;
+  options.has_weights = config.connection_throttle_weight_enabled;
+  options.new_session_weight = config.connection_throttle_global_session_weight;
+  options.resumed_session_weight = config.connection_throttle_renew_session_weight;
+  return options;
+}
+
+// Whichever of the two keys asks for less.
+std::size_t max_outstanding(const Config& config) {
+  int most = std::max(config.global_outstanding_limit, 1);
+  if (config.request_throttle_max_requests > 0)
+    most = std::min(most, config.request_throttle_max_requests);
+  return static_cast<std::size_t>(most);
+}
+
 replica::Options replica_options(const Config& config) {
   replica::Options options;
   options.directory = {config.data_dir.string(), config.data_log_dir.string()};
@@ -79,7 +106,9 @@ replica::Options replica_options(const Config& config) {
   options.log_size_limit_bytes = bytes_of_kib(config.txn_log_size_limit_kib);
   options.is_flushing = config.force_sync;
   options.tick_ms = config.tick_time_ms;
-  options.max_outstanding = static_cast<std::size_t>(std::max(config.global_outstanding_limit, 1));
+  options.log_warning_threshold_ms = config.fsync_warning_threshold_ms;
+  options.connection_throttle = throttle_options(config);
+  options.max_outstanding = max_outstanding(config);
   options.seed = std::random_device{}();
   return options;
 }
@@ -108,6 +137,11 @@ replica::ServingRules serving_rules(const Config& config) {
   rules.min_session_timeout_ms = config.min_session_timeout_ms;
   rules.max_session_timeout_ms = config.max_session_timeout_ms;
   rules.max_frame_bytes = config.jute_max_buffer_bytes;
+  if (config.large_request_threshold_bytes > 0) {
+    rules.large_request_threshold_bytes =
+        static_cast<std::size_t>(config.large_request_threshold_bytes);
+    rules.large_requests_max_bytes = static_cast<std::size_t>(config.large_request_max_bytes);
+  }
   rules.authentication.has_digest = config.digest_authentication_enabled;
   rules.authentication.digest_algorithm = config.digest_authentication_algorithm;
   rules.authentication.super_digest = config.digest_authentication_super_digest.value_or("");
@@ -158,9 +192,12 @@ class Server {
  private:
   ServerFacts facts();
   ExitStatus start();
-  void watch_signals();
+  [[nodiscard]] bool lock_directories();
+  void count_complaints(boost::asio::steady_timer& timer);
 
   const ServeOptions& options_;
+  DirectoryLock lock_;
+  ComplaintLog complaints_{[](const std::string& line) { spdlog::warn("{}", line); }};
   replica::ServingRules rules_;
   net::ReaderLocks locks_;
   std::unique_ptr<PosixFiles> files_;
@@ -193,8 +230,28 @@ ServerFacts Server::facts() {
   return facts;
 }
 
+// Before anything in them is looked at.
+bool Server::lock_directories() {
+  const Config& config = options_.loaded.config;
+  if (config.datadir_autocreate) {
+    for (const auto& directory : {config.data_dir, config.data_log_dir}) {
+      std::error_code ignored;  // recovery says what is wrong with it
+      std::filesystem::create_directories(directory, ignored);
+    }
+  }
+  auto lock = DirectoryLock::take({config.data_dir, config.data_log_dir});
+  if (lock) {
+    lock_ = std::move(*lock);
+    return true;
+  }
+  const bool is_refused = lock.error().kind == ErrorKind::kRefused;
+  spdlog::log(is_refused ? spdlog::level::err : spdlog::level::warn, "{}", lock.error().text);
+  return !is_refused;
+}
+
 ExitStatus Server::start() {
   const Config& config = options_.loaded.config;
+  if (!lock_directories()) return ExitStatus::kBadDataDirectory;
   files_ = std::make_unique<PosixFiles>([this](storage::IoToken token, Result<void> result) {
     service_->io_done(token, std::move(result));
   });
@@ -207,26 +264,38 @@ ExitStatus Server::start() {
   report_recovery(*replica_);
   service_ = std::make_unique<net::ClientService>(
       *replica_, locks_, rules_, service_options(config),
-      net::ServiceEvents{.warn = [](const std::string& text) { spdlog::warn("{}", text); },
-                         .answer_word =
-                             [this](const std::string& word) {
-                               return answer_word(word, options_.loaded.config.four_letter_words,
-                                                  [this] { return facts(); });
-                             },
-                         .failed =
-                             [this](const Error& error) {
-                               spdlog::critical(
-                                   "the transaction log cannot be written: {}. Stopping at once; "
-                                   "everything that was acknowledged is on disk.",
-                                   error.text);
-                               status_ = ExitStatus::kLogFailed;
-                               service_->stop();
-                             }});
+      net::ServiceEvents{
+          .warn = [](const std::string& text) { spdlog::warn("{}", text); },
+          .complain =
+              [this](const std::string& text) { complaints_.complain(text, net::steady_now()); },
+          .answer_word =
+              [this](const std::string& word) {
+                return answer_word(word, options_.loaded.config.four_letter_words,
+                                   [this] { return facts(); });
+              },
+          .failed =
+              [this](const Error& error) {
+                spdlog::critical(
+                    "the transaction log cannot be written: {}. Stopping at once; "
+                    "everything that was acknowledged is on disk.",
+                    error.text);
+                status_ = ExitStatus::kLogFailed;
+                service_->stop();
+              }});
   if (auto listening = service_->listen(); !listening) {
     spdlog::error("{}", listening.error().text);
     return ExitStatus::kCannotListen;
   }
   return ExitStatus::kDone;
+}
+
+void Server::count_complaints(boost::asio::steady_timer& timer) {
+  timer.expires_after(std::chrono::seconds(1));
+  timer.async_wait([this, &timer](const boost::system::error_code& error) {
+    if (error) return;
+    complaints_.tick(net::steady_now());
+    count_complaints(timer);
+  });
 }
 
 ExitStatus Server::run() {
@@ -239,6 +308,8 @@ ExitStatus Server::run() {
     spdlog::info("stopping");
     service_->stop();
   });
+  boost::asio::steady_timer complaints_timer(signals_io);
+  count_complaints(complaints_timer);
   std::thread signal_thread([&] { signals_io.run(); });
   say_ready(options_, service_->port(),
             std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin));
@@ -253,9 +324,7 @@ ExitStatus Server::run() {
   return ExitStatus::kDone;
 }
 
-}  // namespace
-
-ExitStatus serve(const ServeOptions& options) {
+ExitStatus run_server(const ServeOptions& options) {
   for (const Warning& warning : options.loaded.warnings) spdlog::warn("{}", to_string(warning));
   if (!options.loaded.config.client_port) {
     spdlog::error("{}: no clientPort: nobody could connect. Add a line such as clientPort=2181.",
@@ -264,6 +333,15 @@ ExitStatus serve(const ServeOptions& options) {
   }
   spdlog::info("Synod {} with {}", kVersion, options.source);
   return Server(options).run();
+}
+
+}  // namespace
+
+ExitStatus serve(const ServeOptions& options) {
+  start_log();
+  const ExitStatus status = run_server(options);
+  if (!finish_log(std::chrono::seconds(2))) std::_Exit(static_cast<int>(status));
+  return status;
 }
 
 }  // namespace synod::server
