@@ -139,7 +139,8 @@ def handshake(port, timeout_seconds=2.0):
 class Server:
     """One standalone server on one port and one data directory, which survive its deaths."""
 
-    def __init__(self, kind, folder, seed):
+    def __init__(self, kind, folder, seed, binary=None):
+        self.binary = binary
         self.kind = kind
         self.folder = folder
         self.port = free_port()
@@ -167,10 +168,7 @@ class Server:
                 "-Dznode.container.checkIntervalMs=500", "-cp",
                 java_classpath("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-simple"),
                 "org.apache.zookeeper.server.quorum.QuorumPeerMain", self.config])
-        binary = os.environ.get("SYNOD_BIN", os.path.join(REPOSITORY, "build", "release", "synod"))
-        if not os.access(binary, os.X_OK):
-            raise Failure("no server at %s (set SYNOD_BIN)" % binary)
-        return [binary, "serve", self.config]
+        return [self.binary, "serve", self.config]
 
     def start(self):
         with self.lock:
@@ -221,8 +219,8 @@ class Storm(threading.Thread):
                     return
                 self.server.start()
                 self.done += 1
-        except Failure as failure:
-            self.error = failure
+        except Exception as error:  # whoever waits for the calm must hear of it
+            self.error = error
 
 
 class Driver:
@@ -303,6 +301,14 @@ def build_if_older(target, sources, command):
         raise Failure("%s failed:\n%s" % (command[0], (done.stdout + done.stderr)[-3000:]))
 
 
+def keep_binary(folder):
+    """A copy of the server under test, so that a build beside this run cannot change or remove it."""
+    binary = os.environ.get("SYNOD_BIN", os.path.join(REPOSITORY, "build", "release", "synod"))
+    if not os.access(binary, os.X_OK):
+        raise Failure("no server at %s (set SYNOD_BIN)" % binary)
+    return shutil.copy(binary, os.path.join(folder, "synod"))
+
+
 class Context:
     """What a suite gets: the options, a folder of its own, and where results go."""
 
@@ -318,7 +324,7 @@ class Context:
     def server(self, kind=None):
         kind = kind or self.options.server
         folder = os.path.join(self.folder, "%s-%d" % (kind, len(os.listdir(self.folder))))
-        server = Server(kind, folder, self.seed)
+        server = Server(kind, folder, self.seed, self.options.binary)
         server.start()
         return server
 

@@ -73,16 +73,20 @@ final class Storm {
         this.site = site;
         this.random = new Random(seed);
         for (int i = 0; i < 4; ++i) {
-            CuratorFramework client = site.client(30000, site.address);
-            client.getConnectionStateListenable().addListener((c, state) -> {
-                if (state == ConnectionState.SUSPENDED) {
-                    losses.incrementAndGet();
-                } else if (state == ConnectionState.LOST) {
-                    lostSessions.incrementAndGet();
-                }
-            });
-            clients.add(client);
+            clients.add(newClient());
         }
+    }
+
+    private CuratorFramework newClient() throws Exception {
+        CuratorFramework client = site.client(30000, site.address);
+        client.getConnectionStateListenable().addListener((c, state) -> {
+            if (state == ConnectionState.SUSPENDED) {
+                losses.incrementAndGet();
+            } else if (state == ConnectionState.LOST) {
+                lostSessions.incrementAndGet();
+            }
+        });
+        return client;
     }
 
     void run(int rounds) throws Exception {
@@ -410,14 +414,19 @@ final class Storm {
         List<String> taken = Collections.synchronizedList(new ArrayList<>());
         AtomicInteger number = new AtomicInteger();
         String path = site.root + "/queue";
-        for (int i = 0; i < 2; ++i) {
-            site.keep(QueueBuilder.builder(clients.get(i), Calm.into(taken), Calm.STRINGS, path)
-                    .lockPath(site.root + "/queue-locks").buildQueue()).start();
+        List<CuratorFramework> consumers = List.of(newClient(), newClient());
+        for (CuratorFramework client : consumers) {
+            consume(client, path, taken);
         }
         DistributedQueue<String> producer = site.keep(QueueBuilder.builder(clients.get(2), null, Calm.STRINGS, path)
                 .putInBackground(false).buildQueue());
         producer.start();
         List<String> problems = recipe("distributed_queue", found -> {
+            // A lock whose reply was lost stays with its session, so close the consumers before draining.
+            for (CuratorFramework client : consumers) {
+                client.close();
+            }
+            consume(newClient(), path, taken);
             Site.eventually(20, "the queue is drained", () -> new HashSet<>(taken).containsAll(put));
             return judgeQueue(found, put, unsure, taken, 0, 2 * losses.get());
         });
@@ -427,6 +436,11 @@ final class Storm {
             producer.put(item);
             put.add(item);
         });
+    }
+
+    private void consume(CuratorFramework client, String path, List<String> taken) throws Exception {
+        site.keep(QueueBuilder.builder(client, Calm.into(taken), Calm.STRINGS, path)
+                .lockPath(site.root + "/queue-locks").buildQueue()).start();
     }
 
     private static String judgeQueue(List<String> problems, Set<String> put, Set<String> unsure, List<String> taken,
