@@ -17,6 +17,11 @@ Outcome refused(OpCode type, ErrorCode error) {
 }
 Outcome done(OpCode type) { return refused(type, ErrorCode::kOk); }
 
+// Below the root, which has no other name there than "".
+bool may_exist(std::string_view path) {
+  return path.starts_with('/') && path.size() > 1 && parent_of(path) != "/";
+}
+
 const jute::AclList& read_only_list() {
   static const jute::AclList kList{{jute::perms::kRead, "world", "anyone"}};
   return kList;
@@ -92,8 +97,7 @@ Outcome State::apply_record(const jute::TxnHeader& header, const jute::TxnRecord
 Outcome State::create(const jute::TxnHeader& header, const jute::CreateTxn& txn,
                       std::int64_t owner) {
   // No accepted request holds such a path, but a log is only bytes.
-  if (!txn.path.starts_with('/') || txn.path.size() < 2)
-    return refused(header.type, ErrorCode::kNoNode);
+  if (!may_exist(txn.path)) return refused(header.type, ErrorCode::kNoNode);
   const Node* parent = tree_.find(parent_of(txn.path));
   if (parent == nullptr) return refused(header.type, ErrorCode::kNoNode);
   if (const Node* existing = tree_.find(txn.path)) return create_again(header, txn, *existing);
@@ -233,7 +237,7 @@ bool Loader::node(std::string_view path, NullableView data, std::int64_t acl_id,
   Tree& tree = state_->tree_;
   const Node* existing = tree.find(path);
   if (existing == nullptr) {
-    if (!path.starts_with('/') || tree.find(parent_of(path)) == nullptr) return false;
+    if (!may_exist(path) || tree.find(parent_of(path)) == nullptr) return false;
     tree.acls().acquire(acl);
     tree.create(path, data, acl, stat);
     return true;

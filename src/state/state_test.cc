@@ -150,6 +150,12 @@ TEST(State, PoisonFromOtherServersIsSurvived) {
               jute::ErrorCode::kOk)
         << path;
   }
+  for (const char* path : {"//", "//a"}) {
+    EXPECT_EQ(
+        replay(state, 3, OpCode::kCreate, jute::CreateTxn{path, "", acl, false, 1}).outcome.error,
+        jute::ErrorCode::kNoNode)
+        << path;
+  }
   for (const char* path : {"/zookeeper", "/zookeeper/config", "/zookeeper/quota"}) {
     EXPECT_NE(replay(state, 3, OpCode::kDelete, jute::DeleteTxn{path}).outcome.error,
               jute::ErrorCode::kOk)
@@ -218,6 +224,7 @@ TEST(Loader, RefusesWhatIsNotLoadable) {
   EXPECT_FALSE(loader.node("/a/b", "", kOpenAclOnDisk, kFresh)) << "no parent";
   EXPECT_FALSE(loader.node("/a", "", 7, kFresh)) << "no such list";
   EXPECT_FALSE(loader.node("a", "", kOpenAclOnDisk, kFresh)) << "no path";
+  EXPECT_FALSE(loader.node("//a", "", kOpenAclOnDisk, kFresh)) << "the root has no such name";
   loader.acl(7, {{1, "world", "anyone"}});
   EXPECT_TRUE(loader.node("/a", std::nullopt, 7, kFresh));
   EXPECT_TRUE(loader.node("/a/b", "", kOpenAclOnDisk, kFresh));
