@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -103,6 +104,13 @@ class TestServer {
  private:
   TestHost host_;
 };
+
+// The tree is not what the leader foretold: never.
+inline bool has_digest_warning(const TestServer& server) {
+  return std::ranges::any_of(server.replica->take_warnings(), [](const std::string& warning) {
+    return warning.find("digest") != std::string::npos;
+  });
+}
 
 inline Bytes framed(BytesView body) {
   Bytes frame;
