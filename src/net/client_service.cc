@@ -161,6 +161,7 @@ void ClientService::accept() {
       events_.complain("refused a connection from " + address +
                        ": there are too many (maxClientCnxns, maxCnxns)");
       socket.set_option(boost::asio::socket_base::linger(true, 0), ignored);  // closes with a reset
+      socket.close(ignored);  // in the destructor Asio takes that option back
     }
     accept();
   });

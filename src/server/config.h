@@ -80,7 +80,7 @@ struct Config {
   bool serialize_last_processed_zxid_enabled = true;
   bool close_session_txn_enabled = true;
   int autopurge_snap_retain_count = 3;
-  // None: not set, Synod purges by its own schedule. 0 or less: the operator wants no purging.
+  // None: not set, Synod purges after each snapshot. 0 or less: the operator wants no purging.
   std::optional<int> autopurge_purge_interval_hours;
 
   // The tree.

@@ -245,9 +245,9 @@ constexpr KeyRow kStorage[] = {
         .raised_to_min(),
     file("autopurge.purgeInterval", whole(-1, kIntMax, "hours", kOff),
          &Config::autopurge_purge_interval_hours,
-         "Hours between purges. ZooKeeper purges only when this is set; Synod purges unless it is "
-         "set to 0.")
-        .with_default("Synod's own schedule"),
+         "ZooKeeper purges so often, and only when this is set. Synod purges after each snapshot, "
+         "unless this is set to 0 or less.")
+        .with_default("after each snapshot"),
 };
 
 constexpr KeyRow kTree[] = {
