@@ -32,11 +32,10 @@ class Curator:
         sources = sorted(glob.glob(os.path.join(HERE, "curator", "*.java")))
         build_if_older(os.path.join(classes, "Driver.class"), sources,
                        ["javac", "-nowarn", "-d", classes, "-cp", jars] + sources)
-        server = context.server()
         command = ["java", "-Xmx512m"] + JAVA_OPTIONS + [
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=" + os.environ.get("INTEROP_LOG", "off"),
             "-Dzookeeper.disableAutoWatchReset=false", "-cp", classes + ":" + jars, "Driver"]
-        context.drive(server, command, {"INTEROP_FAST_CONTAINERS": "1" if server.fast_containers else "0"})
+        context.drive(context.server(), command)
 
 
 class CClient:
