@@ -11,7 +11,7 @@ from load import Load
 OPERATIONS = 1500
 SNAP_COUNT = 300
 COMPRESSIONS = ["", "gz", "snappy"]
-STOPS = ["term", "kill", "load"]  # SIGTERM; kill -9 when all is quiet; kill -9 under load
+STOPS = ["term", "kill"]  # SIGTERM; kill -9 when all is quiet (killed_under_load: when it is not)
 
 
 def configuration(number):

@@ -66,4 +66,4 @@ def run(folder, seed):
         place = folder / name.split("=")[-1].replace(" ", "-")
         tree, snapshots, logs = purged(place, seed, config, expectation)
         require_opens(place, tree, snapshots if expectation is require_few else snapshots[-1:])
-        print(f"  purging {name}: {len(snapshots)} snapshots and {len(logs)} logs stay; opened by Synod and Java, the newest snapshots lost included", flush=True)
+        print(f"  purging {name}: {len(snapshots)} snapshots and {len(logs)} logs stay; opened by Synod and Java{', the newest snapshots lost too' if expectation is require_few else ''}", flush=True)
