@@ -263,8 +263,10 @@ Result<void> PosixFiles::apply_one(const FileOp& operation) {
     Result<void> operator()(const op::Create& one) const {
       return files.open(one.handle, one.path, O_WRONLY | O_CREAT | O_TRUNC);
     }
+    // What may only be read (a restored backup, say) can still be flushed.
     Result<void> operator()(const op::Open& one) const {
-      return files.open(one.handle, one.path, O_WRONLY);
+      const bool is_writable = ::access(one.path.c_str(), W_OK) == 0 || errno == ENOENT;
+      return files.open(one.handle, one.path, is_writable ? O_WRONLY : O_RDONLY);
     }
     Result<void> operator()(const op::Write&) const { return {}; }  // see write()
     Result<void> operator()(const op::Flush& one) const {

@@ -53,7 +53,7 @@ TEST_F(Log, TheMarkIsDurableBeforeItsLogExists) {
   append_range(log, 1, 1);
   std::vector<std::size_t> kinds;
   for (const FileOp& op : log.take_batch()) kinds.push_back(op.index());
-  const auto index_of = []<class T>(T) { return FileOp(T{}).index(); };
+  const auto index_of = []<class T>(const T&) { return FileOp(T{}).index(); };
   const std::vector<std::size_t> expected{
       index_of(op::Create{}),        index_of(op::Write{}),          index_of(op::Flush{}),
       index_of(op::Rename{}),        index_of(op::FlushDirectory{}),  // the mark; now the log:

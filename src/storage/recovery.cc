@@ -64,7 +64,7 @@ class Recovery {
   Result<void> judge_newest_end(LogReader& reader, const LogFile& log, const LogEnd& end);
   Result<void> judge_unmarked_end(LogReader& reader, const LogFile& log, const LogEnd& end);
   Result<void> cut(const LogFile& log, const LogEnd& end);
-  Result<void> make_durable(const LogFile& log);
+  Result<void> make_durable(const std::string& directory, const std::string& name);
   [[nodiscard]] std::unexpected<Error> damaged_below_mark(const LogFile& log,
                                                           const std::string& what) const;
   // What the mark says of this log; nothing if it speaks of another, or there is none.
@@ -192,7 +192,7 @@ Result<void> Recovery::load_snapshot() {
     const Result<bool> is_whole = looks_whole(files_, directory_.snapshots(), *file);
     if (is_whole && *is_whole) {
       if (tried++ == kSnapshotsTriedMax) break;
-      if (try_snapshot(*file)) return {};
+      if (try_snapshot(*file)) return make_durable(directory_.snapshots(), file->name);
     } else {
       warn(fmt::format("{}/{} {} and was passed over", directory_.snapshots(), file->name,
                        is_whole ? "is not complete" : "cannot be read"));
@@ -285,7 +285,7 @@ Result<void> Recovery::replay_logs() {
   for (auto log = logs_.begin(); log != first; ++log) done_bytes_ += log->size;
   for (auto log = first; log != logs_.end(); ++log) {
     if (auto replayed = replay(*log, log + 1 == logs_.end()); !replayed) return replayed;
-    if (auto made = make_durable(*log); !made) return made;
+    if (auto made = make_durable(directory_.logs(), log->name); !made) return made;
     done_bytes_ += log->size;
     show_progress(0);
   }
@@ -417,12 +417,13 @@ Result<void> Recovery::cut(const LogFile& log, const LogEnd& end) {
                          op::Flush{.handle = kHandle}, op::Close{.handle = kHandle}});
 }
 
-// A process that was killed leaves records that are in the system's memory only. They are about to
-// be served, and later ones go into another file: a power cut must not take them from in between.
-Result<void> Recovery::make_durable(const LogFile& log) {
-  auto flushed = files_.perform(
-      {op::Open{.handle = kHandle, .path = log_path(log)}, op::Flush{.handle = kHandle},
-       op::Close{.handle = kHandle}, op::FlushDirectory{.path = directory_.logs()}});
+// A process that was killed leaves bytes and names that are in the system's memory only. They are
+// about to be served, later records go into another file, and what they replace may be purged: a
+// power cut must not take them from in between.
+Result<void> Recovery::make_durable(const std::string& directory, const std::string& name) {
+  auto flushed = files_.perform({op::Open{.handle = kHandle, .path = directory + "/" + name},
+                                 op::Flush{.handle = kHandle}, op::Close{.handle = kHandle},
+                                 op::FlushDirectory{.path = directory}});
   if (!flushed && flushed.error().kind == ErrorKind::kNotFound) return {};  // it held nothing
   return flushed;
 }

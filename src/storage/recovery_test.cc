@@ -21,7 +21,7 @@ using testing::IsEmpty;
 class RecoveryTest : public testing::Test {
  protected:
   void put(const std::string& name, Bytes content) {
-    files_.put("/data/version-2/" + name, content);
+    files_.put("/data/version-2/" + name, std::move(content));
   }
   void put_log(std::int64_t first, std::int64_t last) {
     put(log_name({first}), log_bytes(first, last));
@@ -40,7 +40,7 @@ class RecoveryTest : public testing::Test {
   Bytes get(const std::string& name) { return files_.get("/data/version-2/" + name).value_or("-"); }
 
   // One line: how it ended.
-  std::string recovered(RecoveryOptions options = {}) {
+  std::string recovered(const RecoveryOptions& options = {}) {
     sink_.reset();
     const auto report = recover(files_, directory_, options, sink_);
     if (!report) {
@@ -272,6 +272,7 @@ TEST_F(RecoveryTest, ARecordThatIsNoTransactionIsRefused) {
   LogWriter log({.log_dir = "/data/version-2", .preallocate_bytes = 0}, handles);
   log.append({1}, Bytes(40, '\x55'));
   ASSERT_TRUE(files_.perform(log.take_batch()));
+  files_.kill();
   EXPECT_THAT(recovered(), HasSubstr("log.1, offset 16: "));
 }
 
@@ -311,7 +312,7 @@ TEST_F(RecoveryTest, ProgressReachesTheTotal) {
   EXPECT_EQ(done, total);
 }
 
-// ---- Power cuts, at any operation, again and again on the same directory
+// ---- Kills and power cuts, at any operation, again and again on the same directory
 
 struct PowerCutRun {
   std::int64_t acknowledged = 0;
@@ -324,7 +325,7 @@ PowerCutRun power_cut_run(std::uint64_t seed, bool is_flushing) {
   const auto below = [&](std::uint64_t bound) { return random() % bound; };
   MemoryFiles files;
   PowerCutRun run;
-  for (int round = 0; round < 4 && run.error.empty(); ++round) {
+  for (int round = 0; round < 6 && run.error.empty(); ++round) {
     RecordingSink sink;
     const auto report = recover(files, kDirectory, {}, sink);
     if (!report) {
@@ -337,6 +338,7 @@ PowerCutRun power_cut_run(std::uint64_t seed, bool is_flushing) {
       if (txn.body != set_data_txn(txn.zxid, data_bytes)) run.error = "invented";
     }
     if (run.recovered < run.acknowledged) run.error = "lost";
+    run.acknowledged = run.recovered;  // a client may have read it by now
 
     FileHandleSource handles;
     LogWriter log({.log_dir = kDirectory.logs(),
@@ -361,7 +363,10 @@ PowerCutRun power_cut_run(std::uint64_t seed, bool is_flushing) {
       }
     }
     for (std::uint64_t steps = below(30); steps > 0; --steps) files.step(IoLane::kLog);
-    files.power_cut(below);
+    if (below(2) == 0)
+      files.kill();  // and what it left is served, and built upon
+    else
+      files.power_cut(below);
   }
   return run;
 }
