@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/random.h"
 #include "replica/test_server.h"
 
 namespace synod::replica {
@@ -159,6 +160,91 @@ TEST(Replica, SlowLogIsSaid) {
   const auto warnings = server.replica->take_warnings();
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_TRUE(warnings[0].starts_with("writing and flushing the transaction log took 1001 ms"));
+}
+
+test::TestRequest ephemerals(int first, int count) {
+  test::Command multi;
+  multi.name = "multi";
+  for (int i = first; i < first + count; ++i) {
+    multi.parts.push_back(
+        test::parse_command("create /ephemeral-" + std::to_string(i) + " \"\" flags=e"));
+  }
+  return test::request_of(multi);
+}
+
+// The list of their paths would be longer than a restarting server reads: it stays empty, and the
+// session's end removes them all the same, now and in the replay.
+TEST(Replica, ASessionWith100000EphemeralsCloses) {
+  TestServer server;
+  ASSERT_EQ(server.open(), "");
+  Talker talker(server);
+  Talker other(server);
+  for (int i = 0; i < 100'000; i += 1000) {
+    talker.connection->receive(request_frame(i, ephemerals(i, 1000)), server.time.steady);
+    server.settle();
+    talker.connection->output().clear();
+  }
+  ASSERT_EQ(server.replica->state().tree().ephemeral_count(), 100'000U);
+  other.send("addwatch / mode=1");
+  other.connection->output().clear();
+  talker.send("close");
+  server.settle();
+  EXPECT_TRUE(talker.connection->is_ending());
+  EXPECT_EQ(server.replica->state().tree().ephemeral_count(), 0U);
+  EXPECT_FALSE(has_digest_warning(server));
+  std::size_t events = 0;
+  jute::Reader in(other.connection->output());
+  while (in.remaining() > 0 && in.view()) ++events;
+  EXPECT_EQ(events, 100'000U);
+  const std::uint64_t digest = server.replica->state().tree().digest();
+  server.kill();
+  ASSERT_EQ(server.open(), "");
+  EXPECT_EQ(server.replica->state().tree().digest(), digest);
+  EXPECT_TRUE(server.replica->recovery().warnings.empty());
+}
+
+// At any operation of the disk the power may go: what was answered is there again, with its digest,
+// and nothing is that was not asked for.
+TEST(Replica, PowerCutsLoseNothingAnswered) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    TestServer server;
+    server.options.snapshots.txns_between = 8;
+    std::map<std::string, std::string> answered;
+    int number = 0;
+    for (int life = 0; life < 3; ++life) {
+      ASSERT_EQ(server.open(), "");
+      for (const auto& [path, data] : answered) {
+        const state::Node* node = server.replica->state().tree().find(path);
+        ASSERT_NE(node, nullptr) << path;
+        ASSERT_EQ(node->data.view(), data);
+      }
+      ASSERT_LE(server.replica->state().tree().node_count(), 4U + static_cast<std::size_t>(number));
+      Talker talker(server);
+      std::map<std::int32_t, std::pair<std::string, std::string>> asked;
+      for (auto steps = random.below(300); steps > 0; --steps) {
+        if (random.below(3) == 0) {
+          const std::string path = "/n" + std::to_string(++number);
+          talker.send("create " + path + " \"" + std::to_string(number) + '"');
+          asked[talker.xid] = {path, std::to_string(number)};
+        }
+        const auto lane =
+            random.below(2) == 0 ? storage::IoLane::kLog : storage::IoLane::kBackground;
+        if (const auto done = server.files.step(lane)) {
+          server.replica->io_done(done->token, done->result, server.time);
+        }
+        jute::Reader in(talker.connection->output());
+        while (const auto frame = in.view()) {
+          const auto header = jute::decode<jute::ReplyHeader>(*frame);
+          if (header && asked.contains(header->xid)) answered.insert(asked[header->xid]);
+        }
+        talker.connection->output().clear();
+      }
+      server.kill();
+      server.files.power_cut([&](std::uint64_t bound) { return random.below(bound); });
+    }
+  }
 }
 
 }  // namespace
