@@ -26,6 +26,7 @@ bool finish_log(std::chrono::milliseconds patience) {
   std::promise<void> written;
   const std::future<void> is_written = written.get_future();
   std::thread([written = std::move(written)]() mutable {
+    spdlog::details::registry::instance().set_tp(nullptr);  // writes what waits, ends its thread
     spdlog::shutdown();
     written.set_value();
   }).detach();
