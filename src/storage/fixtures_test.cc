@@ -14,9 +14,9 @@ namespace {
 namespace json = boost::json;
 
 const json::object& variants() {
-  static const json::value manifest =
+  static const json::value kManifest =
       json::parse(bytes_of_file(fixtures() + "/zookeeper-3.8-datadir/manifest.json"));
-  return manifest.at("variants").as_object();
+  return kManifest.at("variants").as_object();
 }
 
 std::int64_t number(const json::value& text) {
