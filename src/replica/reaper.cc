@@ -4,6 +4,17 @@
 #include <utility>
 
 namespace synod::replica {
+namespace {
+
+// A path may wait for its turn for a minute, and be another node by then, or in use.
+bool is_reapable(const state::Tree& tree, const std::string& path) {
+  const state::Node* node = tree.find(path);
+  if (node == nullptr || node->children) return false;
+  const state::OwnerKind kind = tree.rules().kind(node->stat.ephemeral_owner);
+  return kind == state::OwnerKind::kContainer || kind == state::OwnerKind::kTtl;
+}
+
+}  // namespace
 
 std::optional<std::string> Reaper::next(const state::Tree& tree, SteadyTimeMs now,
                                         WallTimeMs wall) {
@@ -17,9 +28,12 @@ std::optional<std::string> Reaper::next(const state::Tree& tree, SteadyTimeMs no
   if (due_.empty() || now.value - last_given_.value < spacing_ms) return std::nullopt;
   // Ticks are coarser than the spacing: what could have gone since the last one may go now.
   last_given_.value = std::max(last_given_.value + spacing_ms, now.value - 1000);
-  std::string path = std::move(due_.front());
-  due_.pop_front();
-  return path;
+  while (!due_.empty()) {
+    std::string path = std::move(due_.front());
+    due_.pop_front();
+    if (is_reapable(tree, path)) return path;
+  }
+  return std::nullopt;
 }
 
 void Reaper::look(const state::Tree& tree, WallTimeMs wall) {

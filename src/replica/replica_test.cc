@@ -247,5 +247,32 @@ TEST(Replica, PowerCutsLoseNothingAnswered) {
   }
 }
 
+// Not held yet: a connection gathers as many identities as it likes, every packet copies and
+// searches all of them, and one megabyte of auth packets keeps the server from everybody else for a
+// minute.
+TEST(Replica, DISABLED_IdentitiesOfAConnectionHaveABound) {
+  TestServer server;
+  ASSERT_EQ(server.open(), "");
+  Talker talker(server);
+  for (int i = 0; i < 2000; ++i) talker.send("auth digest " + std::to_string(i));
+  EXPECT_TRUE(talker.connection->is_ending());
+}
+
+// Not held yet: a request of 1 MB may name a node of 1 MB 30,000 times, and the reply is made
+// whole.
+TEST(Replica, DISABLED_RepliesToMultiReadHaveABound) {
+  TestServer server;
+  ASSERT_EQ(server.open(), "");
+  Talker talker(server);
+  talker.send("create /big \"x\"*1000000");
+  server.settle();
+  talker.connection->output().clear();
+  test::Command command;
+  command.name = "multiread";
+  command.parts.assign(100, test::parse_command("get /big"));
+  talker.connection->receive(request_frame(7, test::request_of(command)), server.time.steady);
+  EXPECT_LT(talker.connection->output().size(), std::size_t{64} << 20);
+}
+
 }  // namespace
 }  // namespace synod::replica
