@@ -10,8 +10,8 @@
 
 synod_folder(NAME base SANS_IO LIBS Boost::headers fmt::fmt)
 synod_folder(NAME jute SANS_IO DEPS base)
-synod_folder(NAME state SANS_IO DEPS jute LIBS ZLIB::ZLIB)
-synod_folder(NAME storage SANS_IO DEPS jute LIBS ZLIB::ZLIB Snappy::snappy)
+synod_folder(NAME state SANS_IO DEPS jute LIBS ${SYNOD_LIBDEFLATE})
+synod_folder(NAME storage SANS_IO DEPS jute LIBS ${SYNOD_LIBDEFLATE} ZLIB::ZLIB Snappy::snappy)
 synod_folder(NAME consensus SANS_IO DEPS base)
 synod_folder(NAME consensus/solo SANS_IO DEPS consensus)
 synod_folder(NAME primary SANS_IO DEPS state)

@@ -206,6 +206,7 @@ void append(Bytes& out, const T& record) {
 template <class T>
 [[nodiscard]] Bytes encode(const T& record) {
   Bytes out;
+  out.reserve(256);  // most records fit
   append(out, record);
   return out;
 }

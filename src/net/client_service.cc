@@ -49,6 +49,7 @@ ClientService::ClientService(replica::Replica& replica, ReaderLocks& locks,
     locks.add(*loops_.back());
   }
   tick_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
+  hold_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
   accept_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
 }
 
@@ -111,7 +112,7 @@ void ClientService::run() {
 
 void ClientService::stop() {
   boost::asio::post(core_io(), [this] {
-    if (std::exchange(is_stopping_, true)) return;
+    if (is_stopping_.exchange(true)) return;
     boost::system::error_code ignored;
     if (acceptor_) acceptor_->close(ignored);
     tick_timer_->cancel();
@@ -230,7 +231,19 @@ void ClientService::after_core() {
     if (has_stirred)
       boost::asio::post(loops_[i]->io(), [&loop = *loops_[i]] { loop.flush_stirred(); });
   }
+  if (replica_.is_holding()) wait_for_hold();
   finish_if_idle();
+}
+
+void ClientService::wait_for_hold() {
+  if (std::exchange(is_hold_timed_, true)) return;
+  hold_timer_->expires_after(options_.flush_hold);
+  hold_timer_->async_wait([this](const boost::system::error_code& error) {
+    is_hold_timed_ = false;
+    if (error || !replica_.is_holding()) return;
+    replica_.hold_over(now());
+    after_core();
+  });
 }
 
 }  // namespace synod::net

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -29,6 +30,7 @@ struct ServiceOptions {
   std::int64_t sessionless_timeout_ms = 10'000;
   std::size_t loops = 1;
   std::int64_t tick_ms = 2000;
+  std::chrono::microseconds flush_hold{80};  // see replica/flush_pacer.h
 };
 
 struct ServiceEvents {
@@ -81,6 +83,7 @@ class ClientService {
   void call_core();
   void after_core();
   void wait_for_tick();
+  void wait_for_hold();
   void finish_if_idle();
   [[nodiscard]] boost::asio::io_context& core_io() { return loops_.front()->io(); }
 
@@ -91,11 +94,13 @@ class ClientService {
   std::vector<std::thread> threads_;
   std::unique_ptr<boost::asio::ip::tcp::acceptor> acceptor_;
   std::unique_ptr<boost::asio::steady_timer> tick_timer_;
+  std::unique_ptr<boost::asio::steady_timer> hold_timer_;
+  bool is_hold_timed_ = false;
   std::unique_ptr<boost::asio::steady_timer> accept_timer_;
   std::uint16_t port_ = 0;
   std::size_t next_loop_ = 0;
   std::atomic<bool> is_core_called_ = false;
-  bool is_stopping_ = false;
+  std::atomic<bool> is_stopping_ = false;
   bool has_failed_ = false;
   std::mutex counts_mutex_;
   boost::unordered_flat_map<std::string, std::size_t> per_address_;

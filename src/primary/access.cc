@@ -45,9 +45,10 @@ std::optional<jute::AclList> resolve_acl(const jute::NullableAclViews& requested
   jute::AclList unique;
   std::set<std::tuple<std::int32_t, BytesView, BytesView>> seen;  // a list may hold 80,000 entries
   for (const jute::AclView& view : *requested) {
-    if (!view.scheme || !view.id) return std::nullopt;
-    if (!seen.emplace(view.perms, *view.scheme, *view.id).second) continue;
-    unique.push_back({view.perms, std::string(*view.scheme), std::string(*view.id)});
+    if (!view.scheme || (!view.id && view.scheme != "auth")) return std::nullopt;
+    const BytesView id = view.id.value_or("");  // of `auth` it means nothing
+    if (!seen.emplace(view.perms, *view.scheme, id).second) continue;
+    unique.push_back({view.perms, std::string(*view.scheme), std::string(id)});
   }
   jute::AclList resolved;
   for (jute::Acl& entry : unique) {

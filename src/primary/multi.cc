@@ -76,9 +76,13 @@ std::optional<std::vector<Part>> split(BytesView body) {
 
 }  // namespace
 
-bool is_multi_of_writes(BytesView body) {
+std::optional<std::vector<OpCode>> multi_types(BytesView body) {
   const auto parts = split(body);
-  return parts && !parts->empty();
+  if (!parts) return std::nullopt;
+  std::vector<OpCode> types;
+  types.reserve(parts->size());
+  for (const Part& part : *parts) types.push_back(part.type);
+  return types;
 }
 
 // Evaluation stops at the first part that is refused. The log then holds the parts before it as
@@ -94,7 +98,10 @@ Primary::Checked Primary::check_multi(const Context& context) {
       jute::Reader body(part.record);
       Checked record = check(context, part.type, body);
       if (record) {
-        records.emplace_back(part.type, std::move(*record));
+        // Java 3.8 knows no create2 inside a multi of its log, and would drop what follows; the record is
+        // the same.
+        const OpCode logged = part.type == OpCode::kCreate2 ? OpCode::kCreate : part.type;
+        records.emplace_back(logged, std::move(*record));
         continue;
       }
       error = record.error();

@@ -17,7 +17,7 @@ std::string_view canonical(std::string_view path) {
 
 std::optional<NodeView> Overlay::find(std::string_view path) const {
   if (!pending_.empty()) {
-    const auto found = pending_.find(std::string(canonical(path)));
+    const auto found = pending_.find(canonical(path));
     if (found != pending_.end()) return found->second.node;
   }
   const state::Node* node = state_.tree().find(path);

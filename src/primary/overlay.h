@@ -5,6 +5,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,8 +66,14 @@ class Overlay {
   [[nodiscard]] std::uint64_t digest_of(std::string_view path,
                                         const std::optional<NodeView>& node) const;
 
+  struct PathHash {
+    using is_transparent = void;
+    using is_avalanching = void;
+    std::size_t operator()(std::string_view path) const { return std::hash<std::string_view>{}(path); }
+  };
+
   const state::State& state_;
-  boost::unordered_flat_map<std::string, Pending> pending_;
+  boost::unordered_flat_map<std::string, Pending, PathHash, std::equal_to<>> pending_;
   std::deque<std::pair<Zxid, std::string>> order_;
   std::uint64_t digest_ = 0;  // valid while something is pending
   bool is_recording_ = false;

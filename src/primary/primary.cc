@@ -68,6 +68,7 @@ Prepared Primary::prepare(const Request& request, Zxid zxid, WallTimeMs now) {
                         : refusal(context, record.error());
   }
   Prepared prepared;
+  prepared.txn.reserve(jute::kTxnHeaderBytes + record->size() + jute::kTxnDigestBytes);
   jute::append(prepared.txn,
                jute::TxnHeader{request.session, request.cxid, zxid, now.value, request.type});
   prepared.txn.append(*record);
@@ -163,6 +164,7 @@ Primary::Checked Primary::check_create(const Context& context, const Creation& c
   if (!may(context, *parent, jute::perms::kCreate)) return Refusal(ErrorCode::kNoAuth);
   if (is_sequential_mode(creation.flags)) path += fmt::format("{:010}", parent->stat.cversion);
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
+  if (state::is_poisonous_quota(path, creation.data)) return Refusal(ErrorCode::kBadArguments);
   if (overlay_.find(path)) return Refusal(ErrorCode::kNodeExists);
   if (state_.tree().rules().kind(parent->stat.ephemeral_owner) == state::OwnerKind::kEphemeral)
     return Refusal(ErrorCode::kNoChildrenForEphemerals);
@@ -249,6 +251,7 @@ Primary::Checked Primary::check_set_data(const Context& context,
   const std::string_view path = request.path.value_or("");  // null is as little a path as ""
   if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
+  if (state::is_poisonous_quota(path, request.data)) return Refusal(ErrorCode::kBadArguments);
   auto node = overlay_.find(path);
   if (!node) return Refusal(ErrorCode::kNoNode);
   if (!may(context, *node, jute::perms::kWrite)) return Refusal(ErrorCode::kNoAuth);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -31,8 +32,8 @@ struct Request {
   std::shared_ptr<const state::AuthIds> ids;
 };
 
-// The body of a multi, well formed and holding writes only.
-[[nodiscard]] bool is_multi_of_writes(BytesView body);
+// What the parts of a multi are, as its reply calls them. Nothing: the body is no well-formed multi of writes.
+[[nodiscard]] std::optional<std::vector<jute::OpCode>> multi_types(BytesView body);
 
 struct Options {
   state::AccessRule access;

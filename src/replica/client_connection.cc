@@ -177,6 +177,9 @@ void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView
   const auto type = static_cast<OpCode>(header.type);
   waiting_.push_back(
       {.kind = Waiting::Kind::kCore, .xid = header.xid, .type = type, .bytes = {}, .since = now_});
+  if (type == OpCode::kMulti) {
+    waiting_.back().part_types = primary::multi_types(record).value_or(std::vector<OpCode>());
+  }
   lane_.submitted.push_back({.kind = Submission::Kind::kWrite,
                              .from = shared_from_this(),
                              .request = {session_, header.xid, type, Bytes(record), ids_}});
@@ -286,7 +289,7 @@ void ClientConnection::answer(const state::ApplyResult& result, SteadyTimeMs now
   const Waiting request = pop_waiting_for_core();
   Frame frame(output_, request.xid, lane_.state.applied(), result.outcome.error);
   if (result.outcome.error == ErrorCode::kOk)
-    append_write_reply(frame.body(), request.type, result);
+    append_write_reply(frame.body(), request.type, request.part_types, result);
   frame.finish();
   answered(request.since);
   if (request.type == OpCode::kCloseSession) is_ending_ = true;

@@ -99,6 +99,7 @@ class ClientConnection final : public state::Watcher,
     std::int32_t xid = 0;
     jute::OpCode type{};
     Bytes bytes;  // kRead: the request record; kReady: the finished frame
+    std::vector<jute::OpCode> part_types{};  // of a multi
     bool ends_connection = false;
     SteadyTimeMs since;           // when it was read
     std::size_t large_bytes = 0;  // what it adds to the lane's large_request_bytes

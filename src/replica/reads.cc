@@ -220,7 +220,8 @@ ErrorCode multi_read(const Reader& reader, BytesView record, Bytes& out) {
   const std::size_t start = out.size();
   const auto spoiled = [&] {
     out.resize(start);
-    if (primary::is_multi_of_writes(record)) jute::append(out, jute::kMultiEnd);
+    const auto types = primary::multi_types(record);
+    if (types && !types->empty()) jute::append(out, jute::kMultiEnd);
     return ErrorCode::kMarshallingError;
   };
   jute::Reader in(record);

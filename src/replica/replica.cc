@@ -114,6 +114,7 @@ void Replica::advance(Time now) { run(now); }
 
 void Replica::tick(Time now) {
   if (failure_) return;
+  pacer_.moment_over();
   expire_sessions(now);
   reap(now);
   run(now);
@@ -136,7 +137,13 @@ void Replica::io_done(storage::IoToken token, Result<void> result, Time now) {
   }
   log_.note_flushed(on_its_way_);
   engine_->durable(on_its_way_);
+  pacer_.flushed(unwritten_);
   run(now);
+}
+
+void Replica::hold_over(Time now) {
+  pacer_.moment_over();
+  write_log(now);
 }
 
 // Answering may free requests that waited in their connections, so it goes round until all is
@@ -262,6 +269,7 @@ void Replica::append(const consensus::Entry& entry) {
   const bool opens_file = log_.bytes_in_file() == 0;
   log_.append(entry.zxid, entry.bytes);
   appended_ = entry.zxid;
+  ++unwritten_;
   if (opens_file) snapshotter_.log_opened(entry.zxid);
   snapshotter_.log_grew(log_.bytes_in_file());
   if (snapshotter_.appended(entry.bytes->size())) {
@@ -272,8 +280,9 @@ void Replica::append(const consensus::Entry& entry) {
 
 // Group commit: what arrives while a batch is being written goes into the next.
 void Replica::write_log(Time now) {
-  if (is_log_busy_ || failure_ || !log_.has_pending()) return;
+  if (is_log_busy_ || failure_ || !log_.has_pending() || pacer_.should_wait(unwritten_)) return;
   is_log_busy_ = true;
+  pacer_.written(std::exchange(unwritten_, 0));
   log_busy_since_ = now.steady;
   on_its_way_ = appended_;
   ++log_token_.value;
@@ -300,6 +309,7 @@ bool Replica::apply_committed(Time now) {
          i < kApplySlice && !in_flight_.empty() && in_flight_.front().after <= committed_; ++i) {
       const InFlight item = std::move(in_flight_.front());
       in_flight_.pop_front();
+      outstanding_.store(in_flight_.size(), std::memory_order_relaxed);
       finish(item, now);
       is_progress = true;
     }

@@ -3,6 +3,7 @@
 // file port and into the outputs of connections.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "primary/primary.h"
 #include "replica/client_connection.h"
 #include "replica/connection_throttle.h"
+#include "replica/flush_pacer.h"
 #include "replica/lane.h"
 #include "replica/reaper.h"
 #include "replica/session_tracker.h"
@@ -77,6 +79,11 @@ class Replica {
   void tick(Time now);     // at least four times a tick
   void io_done(storage::IoToken token, Result<void> result, Time now);
 
+  // The log waits for a moment before its next batch; the host then calls hold_over() some 100
+  // microseconds later (the next tick ends the wait at the latest).
+  [[nodiscard]] bool is_holding() const { return !is_log_busy_ && pacer_.should_wait(unwritten_); }
+  void hold_over(Time now);
+
   // Nothing is on its way to the log, and nothing waits to go there.
   [[nodiscard]] bool is_idle() const {
     return !is_log_busy_ && !log_.has_pending() && in_flight_.empty();
@@ -93,7 +100,7 @@ class Replica {
   [[nodiscard]] const state::State& state() const { return *state_; }
   [[nodiscard]] const storage::RecoveryReport& recovery() const { return recovery_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Lane>>& lanes() const { return lanes_; }
-  [[nodiscard]] std::size_t outstanding() const { return in_flight_.size(); }
+  [[nodiscard]] std::size_t outstanding() const { return outstanding_.load(std::memory_order_relaxed); }  // any thread
   [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
 
  private:
@@ -118,7 +125,10 @@ class Replica {
   void take(Submission submission, Time now);
   void open_session(Submission submission, Time now);
   void propose(const primary::Request& request, std::shared_ptr<ClientConnection> from, Time now);
-  void queue(InFlight item) { in_flight_.push_back(std::move(item)); }
+  void queue(InFlight item) {
+    in_flight_.push_back(std::move(item));
+    outstanding_.store(in_flight_.size(), std::memory_order_relaxed);
+  }
   void take_effects();
   void append(const consensus::Entry& entry);
   void write_log(Time now);
@@ -151,10 +161,13 @@ class Replica {
 
   std::vector<Submission> inbox_;
   std::deque<InFlight> in_flight_;
+  std::atomic<std::size_t> outstanding_ = 0;  // its size, for others to read
   Zxid proposed_;
   Zxid committed_;
   Zxid appended_;    // handed to the log
   Zxid on_its_way_;  // in the batch being written
+  std::size_t unwritten_ = 0;  // transactions appended, in no batch yet
+  FlushPacer pacer_;
   bool is_log_busy_ = false;
   SteadyTimeMs log_busy_since_;
   storage::IoToken log_token_{};

@@ -1,5 +1,6 @@
 #include "replica/replies.h"
 
+#include "base/assert.h"
 #include "jute/codec.h"
 #include "jute/records.h"
 
@@ -30,22 +31,24 @@ OpCode result_type(OpCode type) {
   return type == OpCode::kCreateContainer || type == OpCode::kCreateTtl ? OpCode::kCreate2 : type;
 }
 
-void append_part(Bytes& out, const state::Outcome& part) {
+void append_part(Bytes& out, OpCode type, const state::Outcome& part) {
   const auto error = static_cast<std::int32_t>(part.error);
   const bool is_error = part.type == OpCode::kError || part.error != jute::ErrorCode::kOk;
-  const OpCode type = is_error ? OpCode::kError : result_type(part.type);
-  jute::append(out, jute::MultiHeader{static_cast<std::int32_t>(type), false, error});
+  const OpCode kind = is_error ? OpCode::kError : result_type(type);
+  jute::append(out, jute::MultiHeader{static_cast<std::int32_t>(kind), false, error});
   if (is_error)
     jute::append(out, error);
   else
-    append_outcome(out, part.type, part);
+    append_outcome(out, type, part);
 }
 
 }  // namespace
 
-void append_write_reply(Bytes& out, OpCode type, const state::ApplyResult& result) {
+void append_write_reply(Bytes& out, OpCode type, const std::vector<OpCode>& part_types,
+                        const state::ApplyResult& result) {
   if (type != OpCode::kMulti) return append_outcome(out, type, result.outcome);
-  for (const state::Outcome& part : result.parts) append_part(out, part);
+  SYNOD_ASSERT(part_types.size() == result.parts.size());
+  for (std::size_t i = 0; i < result.parts.size(); ++i) append_part(out, part_types[i], result.parts[i]);
   jute::append(out, jute::kMultiEnd);
 }
 

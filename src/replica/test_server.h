@@ -77,6 +77,7 @@ class TestServer {
     if (!done) done = files.run(storage::IoLane::kBackground);
     if (!done) return false;
     replica->io_done(done->token, done->result, time);
+    if (replica->is_holding()) replica->hold_over(time);
     return true;
   }
   void pass(std::int64_t ms) {

@@ -14,7 +14,7 @@ constexpr std::string_view kThreads = "Synod has its own threads; see synod.conn
 constexpr std::string_view kNoThrottleQueue =
     "requests wait in the connection's own order, not in a queue of throttled ones";
 constexpr std::string_view kGroupCommit =
-    "a flush takes what came while the last one ran, and waits for nothing else";
+    "a flush takes what came while the last one ran, and paces itself";
 constexpr std::string_view kNoLocalSessions = "one server alone has no local sessions";
 constexpr std::string_view kNoJvm = "there is no JVM";
 constexpr std::string_view kNoReplyCache = "reads come straight from the tree, without a cache";

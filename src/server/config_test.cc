@@ -279,7 +279,7 @@ TEST(ConfigWarnings, SayWhatHappensInstead) {
        "see synod.connectionThreads"},
       {"flushDelay=30",
        "zoo.cfg:3: flushDelay: ignored: a flush takes what came while the last one ran, "
-       "and waits for nothing else"},
+       "and paces itself"},
       {"throttled_op_wait_time=5",
        "zoo.cfg:3: throttled_op_wait_time: ignored: requests wait in the connection's own order, "
        "not in a queue of throttled ones"},

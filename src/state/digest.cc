@@ -1,6 +1,6 @@
 #include "state/digest.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <array>
 
@@ -11,7 +11,7 @@ namespace synod::state {
 namespace {
 
 std::uint32_t crc(std::uint32_t so_far, const char* bytes, std::size_t count) {
-  return static_cast<std::uint32_t>(crc32_z(so_far, reinterpret_cast<const Bytef*>(bytes), count));
+  return libdeflate_crc32(so_far, bytes, count);  // zlib's takes ten times as long for so few bytes
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ class NodeIndex {
 
  private:
   static constexpr std::size_t kShards = 1024;
-  static std::size_t shard_of(std::size_t hash) { return hash >> 54; }  // the top ten bits
+  // Not the top bits: within a shard the table goes by those, and would find them all alike.
+  static std::size_t shard_of(std::size_t hash) { return hash >> 8 & (kShards - 1); }
 
   struct Key {
     std::string_view path;

@@ -1,6 +1,8 @@
 #include "state/quota.h"
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 #include <vector>
 
 #include "state/paths.h"
@@ -23,26 +25,38 @@ std::string_view governed_path(std::string_view path, std::string_view name) {
   return parent.substr(kQuotaPath.size());
 }
 
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  std::int64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// "key=number", read as Java's split reads it: "bytes=-1=" has a stray '=' at its end, which counts for
+// nothing; "bytes==1" has an empty value, which is -1; "bytes=" has none, and is garbage.
+std::optional<std::pair<std::string_view, std::int64_t>> parse_item(std::string_view item) {
+  const std::size_t equals = item.find('=');
+  if (equals == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = item.substr(equals + 1);
+  if (rest.find_first_not_of('=') == std::string_view::npos) return std::nullopt;
+  const std::string_view value = rest.substr(0, rest.find('='));
+  const auto number = value.empty() ? std::optional<std::int64_t>(-1) : parse_number(value);
+  if (!number) return std::nullopt;
+  return std::pair(item.substr(0, equals), *number);
+}
+
 }  // namespace
 
 std::optional<QuotaText> QuotaText::parse(std::string_view text) {
+  constexpr std::string_view kSeparators = ",;";
   QuotaText parsed;
+  if (text.find_first_not_of(kSeparators) == std::string_view::npos) return parsed;
   while (!text.empty()) {
-    const std::size_t end = text.find_first_of(",;");
-    const std::string_view item = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (item.empty()) continue;
-    const std::size_t equals = item.find('=');
-    const std::string_view key = item.substr(0, equals);
-    if (equals == std::string_view::npos) return std::nullopt;
-    std::string_view value = item.substr(equals + 1);
-    value = value.substr(0, value.find('='));  // "bytes=-1=;..." has a stray '='
-    std::int64_t number = -1;
-    if (!value.empty()) {
-      if (value.front() == '+' && !value.starts_with("+-")) value.remove_prefix(1);
-      const auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-      if (error != std::errc{} || stop != value.data() + value.size()) return std::nullopt;
-    }
+    const std::size_t end = std::min(text.find_first_of(kSeparators), text.size());
+    const auto item = parse_item(text.substr(0, end));
+    if (!item) return std::nullopt;
+    const auto& [key, number] = *item;
     if (key == "count")
       parsed.count = number;
     else if (key == "bytes")
@@ -51,8 +65,17 @@ std::optional<QuotaText> QuotaText::parse(std::string_view text) {
       parsed.count_hard_limit = number;
     else if (key == "byteHardLimit")
       parsed.byte_hard_limit = number;
+    text.remove_prefix(std::min(text.find_first_not_of(kSeparators, end), text.size()));
   }
   return parsed;
+}
+
+bool is_poisonous_quota(std::string_view path, NullableView data) {
+  if (!path.starts_with(kQuotaPath)) return false;
+  const std::string_view name = name_of(path);
+  if (name != kLimitsName && name != kStatsName) return false;
+  if (parent_of(path) == kQuotaPath) return true;
+  return name == kStatsName && !QuotaText::parse(data.value_or(""));
 }
 
 void Quotas::created(const Node& node) {

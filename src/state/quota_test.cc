@@ -20,7 +20,7 @@ TEST(QuotaText, IsReadAsJavaReadsIt) {
       {"count=-5,bytes=+7", -5, 7, -1, -1},
       {"count=1,,;bytes=2", 1, 2, -1, -1},
       {"other=9,count=1", 1, -1, -1, -1},
-      {"count==,bytes=2", -1, 2, -1, -1},
+      {"count==5,bytes=2", -1, 2, -1, -1},
       {"count=1,count=2", 2, -1, -1, -1},
   };
   for (const Case& c : cases) {
@@ -36,7 +36,7 @@ TEST(QuotaText, IsReadAsJavaReadsIt) {
 TEST(QuotaText, GarbageIsTold) {
   for (const char* text :
        {"count=x", "count=1x", "count=-", "count=99999999999999999999", "bytes=1 ", "other=x",
-        "count= 1", "count=+-1", "nonsense", "count=1,nonsense"}) {
+        "count= 1", "count=+-1", "nonsense", "count=1,nonsense", "count=1,bytes=", "count==", ",count=1"}) {
     EXPECT_FALSE(QuotaText::parse(text)) << text;
   }
 }

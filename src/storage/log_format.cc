@@ -1,6 +1,6 @@
 #include "storage/log_format.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 namespace synod::storage {
 
@@ -10,8 +10,8 @@ constexpr std::uint64_t kPaddingLeftMin = 4096;
 }  // namespace
 
 std::uint32_t adler32_of(BytesView bytes, std::uint32_t start) {
-  return static_cast<std::uint32_t>(
-      ::adler32_z(start, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  if (bytes.empty()) return start;  // a null pointer would start anew
+  return libdeflate_adler32(start, bytes.data(), bytes.size());
 }
 
 std::uint64_t padded_size(std::uint64_t position, std::uint64_t size,
