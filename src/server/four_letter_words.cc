@@ -1,8 +1,12 @@
 #include "server/four_letter_words.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace synod::server {
 namespace {
@@ -20,6 +24,27 @@ std::string srvr(const ServerFacts& facts) {
       facts.packets_sent, facts.connections, facts.outstanding, facts.zxid.value, facts.nodes);
 }
 
+// Java's keys stay, as clients look for them by name, with what ZooKeeper says of a missing value.
+std::string envi() {
+  constexpr std::string_view kMissing = "<NA>";
+  utsname system{};
+  uname(&system);
+  const passwd* user = getpwuid(geteuid());
+  std::error_code ignored;
+  std::string text =
+      fmt::format("Environment:\nzookeeper.version={}\nhost.name={}\n", kVersion, system.nodename);
+  for (const std::string_view key : {"java.version", "java.vendor", "java.home", "java.class.path",
+                                     "java.library.path", "java.io.tmpdir", "java.compiler"}) {
+    text += fmt::format("{}={}\n", key, kMissing);
+  }
+  text += fmt::format("os.name={}\nos.arch={}\nos.version={}\n", system.sysname, system.machine,
+                      system.release);
+  text += fmt::format(
+      "user.name={}\nuser.home={}\nuser.dir={}\n", user != nullptr ? user->pw_name : kMissing,
+      user != nullptr ? user->pw_dir : kMissing, std::filesystem::current_path(ignored).string());
+  return text;
+}
+
 }  // namespace
 
 std::string answer_word(std::string_view word, const std::vector<std::string>& whitelist,
@@ -33,6 +58,7 @@ std::string answer_word(std::string_view word, const std::vector<std::string>& w
   if (word == "ruok") return "imok";
   if (word == "isro") return "rw";
   if (word == "srvr") return srvr(facts());
+  if (word == "envi") return envi();
   return fmt::format("{} is not answered by this version of Synod yet.\n", word);
 }
 
