@@ -161,11 +161,12 @@ void say_ready(const ServeOptions& options, std::uint16_t port, milliseconds too
   spdlog::info("serving clients on port {} after {} ms", port, took.count());
   if (!options.is_first_steps) return;
   fmt::print(
-      "\nSynod is ready: any ZooKeeper client can connect to 127.0.0.1:{0}.\n"
-      "Try, in another terminal:\n"
-      "  python3 -c \"from kazoo.client import KazooClient as K; k = K('127.0.0.1:{0}'); "
-      "k.start(); "
-      "print(k.get_children('/'))\"\n"
+      "\nSynod is ready: any ZooKeeper client can connect to 127.0.0.1:{0}. Try, in another "
+      "terminal:\n"
+      "  bash -c 'exec 3<>/dev/tcp/127.0.0.1/{0}; printf srvr >&3; cat <&3'\n"
+      "or, with the Python client (apt install python3-kazoo):\n"
+      "  /usr/bin/python3 -c \"from kazoo.client import KazooClient as K; k = K('127.0.0.1:{0}'); "
+      "k.start(); print(k.create('/hello', b'world'), k.get('/hello'))\"\n"
       "Data is kept in {1}. Ctrl-C stops the server.\n\n",
       port, options.loaded.config.data_dir.string());
   std::fflush(stdout);
