@@ -98,8 +98,8 @@ Primary::Checked Primary::check_multi(const Context& context) {
       jute::Reader body(part.record);
       Checked record = check(context, part.type, body);
       if (record) {
-        // Java 3.8 knows no create2 inside a multi of its log, and would drop what follows; the record is
-        // the same.
+        // Java 3.8 knows no create2 inside a multi of its log, and would drop what follows; the
+        // record is the same.
         const OpCode logged = part.type == OpCode::kCreate2 ? OpCode::kCreate : part.type;
         records.emplace_back(logged, std::move(*record));
         continue;

@@ -69,7 +69,9 @@ class Overlay {
   struct PathHash {
     using is_transparent = void;
     using is_avalanching = void;
-    std::size_t operator()(std::string_view path) const { return std::hash<std::string_view>{}(path); }
+    std::size_t operator()(std::string_view path) const {
+      return std::hash<std::string_view>{}(path);
+    }
   };
 
   const state::State& state_;

@@ -32,7 +32,8 @@ struct Request {
   std::shared_ptr<const state::AuthIds> ids;
 };
 
-// What the parts of a multi are, as its reply calls them. Nothing: the body is no well-formed multi of writes.
+// What the parts of a multi are, as its reply calls them. Nothing: the body is no well-formed multi
+// of writes.
 [[nodiscard]] std::optional<std::vector<jute::OpCode>> multi_types(BytesView body);
 
 struct Options {

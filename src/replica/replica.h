@@ -100,7 +100,9 @@ class Replica {
   [[nodiscard]] const state::State& state() const { return *state_; }
   [[nodiscard]] const storage::RecoveryReport& recovery() const { return recovery_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Lane>>& lanes() const { return lanes_; }
-  [[nodiscard]] std::size_t outstanding() const { return outstanding_.load(std::memory_order_relaxed); }  // any thread
+  [[nodiscard]] std::size_t outstanding() const {
+    return outstanding_.load(std::memory_order_relaxed);
+  }  // any thread
   [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
 
  private:
@@ -164,8 +166,8 @@ class Replica {
   std::atomic<std::size_t> outstanding_ = 0;  // its size, for others to read
   Zxid proposed_;
   Zxid committed_;
-  Zxid appended_;    // handed to the log
-  Zxid on_its_way_;  // in the batch being written
+  Zxid appended_;              // handed to the log
+  Zxid on_its_way_;            // in the batch being written
   std::size_t unwritten_ = 0;  // transactions appended, in no batch yet
   FlushPacer pacer_;
   bool is_log_busy_ = false;

@@ -48,7 +48,8 @@ void append_write_reply(Bytes& out, OpCode type, const std::vector<OpCode>& part
                         const state::ApplyResult& result) {
   if (type != OpCode::kMulti) return append_outcome(out, type, result.outcome);
   SYNOD_ASSERT(part_types.size() == result.parts.size());
-  for (std::size_t i = 0; i < result.parts.size(); ++i) append_part(out, part_types[i], result.parts[i]);
+  for (std::size_t i = 0; i < result.parts.size(); ++i)
+    append_part(out, part_types[i], result.parts[i]);
   jute::append(out, jute::kMultiEnd);
 }
 

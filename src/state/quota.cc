@@ -33,8 +33,8 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
   return number;
 }
 
-// "key=number", read as Java's split reads it: "bytes=-1=" has a stray '=' at its end, which counts for
-// nothing; "bytes==1" has an empty value, which is -1; "bytes=" has none, and is garbage.
+// "key=number", read as Java's split reads it: "bytes=-1=" has a stray '=' at its end, which counts
+// for nothing; "bytes==1" has an empty value, which is -1; "bytes=" has none, and is garbage.
 std::optional<std::pair<std::string_view, std::int64_t>> parse_item(std::string_view item) {
   const std::size_t equals = item.find('=');
   if (equals == std::string_view::npos) return std::nullopt;

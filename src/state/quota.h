@@ -30,8 +30,8 @@ struct QuotaText {
   }
 };
 
-// Would Java's server stop for good over a node of this path with this data? A quota on the root it cannot
-// load; statistics that do not parse it cannot apply a change to.
+// Would Java's server stop for good over a node of this path with this data? A quota on the root it
+// cannot load; statistics that do not parse it cannot apply a change to.
 [[nodiscard]] bool is_poisonous_quota(std::string_view path, NullableView data);
 
 class Quotas {

@@ -34,9 +34,9 @@ TEST(QuotaText, IsReadAsJavaReadsIt) {
 }
 
 TEST(QuotaText, GarbageIsTold) {
-  for (const char* text :
-       {"count=x", "count=1x", "count=-", "count=99999999999999999999", "bytes=1 ", "other=x",
-        "count= 1", "count=+-1", "nonsense", "count=1,nonsense", "count=1,bytes=", "count==", ",count=1"}) {
+  for (const char* text : {"count=x", "count=1x", "count=-", "count=99999999999999999999",
+                           "bytes=1 ", "other=x", "count= 1", "count=+-1", "nonsense",
+                           "count=1,nonsense", "count=1,bytes=", "count==", ",count=1"}) {
     EXPECT_FALSE(QuotaText::parse(text)) << text;
   }
 }
