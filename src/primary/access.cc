@@ -26,11 +26,15 @@ bool is_authentication(std::string_view scheme, const AccessSchemes& schemes) {
          (scheme == "x509" && schemes.x509);
 }
 
+// Far beyond what fits into a transaction, whatever a list of many `auth` entries would expand to.
+constexpr std::size_t kEntriesMax = 200'000;
+
 bool expand_auth(std::int32_t perms, const state::AuthIds& ids, const AccessSchemes& schemes,
                  jute::AclList& out) {
   bool is_anyone = false;
   for (const state::AuthId& id : ids) {
     if (!is_authentication(id.scheme, schemes)) continue;
+    if (out.size() >= kEntriesMax) return false;
     out.push_back({perms, id.scheme, id.id});
     is_anyone = true;
   }

@@ -92,6 +92,7 @@ Primary::Checked Primary::check_multi(const Context& context) {
   if (!parts) return std::unexpected(ErrorCode::kMarshallingError);
   std::vector<std::pair<OpCode, Bytes>> records;
   bool is_failed = false;
+  std::size_t bytes = 0;
   for (const Part& part : *parts) {
     ErrorCode error = ErrorCode::kRuntimeInconsistency;
     if (!is_failed) {
@@ -101,6 +102,8 @@ Primary::Checked Primary::check_multi(const Context& context) {
         // Java 3.8 knows no create2 inside a multi of its log, and would drop what follows; the
         // record is the same.
         const OpCode logged = part.type == OpCode::kCreate2 ? OpCode::kCreate : part.type;
+        bytes += record->size();
+        if (bytes > options_.max_txn_bytes) return std::unexpected(ErrorCode::kBadArguments);
         records.emplace_back(logged, std::move(*record));
         continue;
       }

@@ -28,6 +28,11 @@ std::vector<jute::AclView> views_of(const jute::AclList& list) {
   return views;
 }
 
+// Wraps around, as Java's ints do.
+std::int32_t next_version(std::int32_t version) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(version) + 1);
+}
+
 bool is_ttl_mode(std::int32_t flags) { return flags == 5 || flags == 6; }
 bool is_sequential_mode(std::int32_t flags) { return flags == 2 || flags == 3 || flags == 6; }
 bool is_ephemeral_mode(std::int32_t flags) { return flags == 1 || flags == 3; }
@@ -61,7 +66,7 @@ Prepared Primary::prepare(const Request& request, Zxid zxid, WallTimeMs now) {
   jute::Reader body(request.body);
   const Checked record = is_multi ? check_multi(context) : check(context, request.type, body);
   if (!record) {
-    overlay_.keep();  // a refused request has staged nothing
+    overlay_.take_back();  // only a multi can have staged something
     // Only a multi that does not parse leaves its mark in the log, as in Java.
     const bool is_traceless = record.error() == ErrorCode::kMarshallingError && !is_multi;
     return is_traceless ? Prepared{.txn = {}, .error = record.error()}
@@ -260,8 +265,7 @@ Primary::Checked Primary::check_set_data(const Context& context,
   if (const auto problem = quota_problem(path, growth, 0)) return Refusal(*problem);
   if (request.version != -1 && request.version != node->stat.version)
     return Refusal(ErrorCode::kBadVersion);
-  const auto version =
-      static_cast<std::int32_t>(static_cast<std::uint32_t>(node->stat.version) + 1);
+  const std::int32_t version = next_version(node->stat.version);
   node->stat.version = version;
   node->stat.mzxid = context.zxid;
   node->stat.mtime = context.time_ms;
@@ -284,8 +288,7 @@ Primary::Checked Primary::check_set_acl(const Context& context,
   if (!may(context, *node, jute::perms::kAdmin)) return Refusal(ErrorCode::kNoAuth);
   if (request.version != -1 && request.version != node->stat.aversion)
     return Refusal(ErrorCode::kBadVersion);
-  const auto version =
-      static_cast<std::int32_t>(static_cast<std::uint32_t>(node->stat.aversion) + 1);
+  const std::int32_t version = next_version(node->stat.aversion);
   node->stat.aversion = version;
   node->acl = std::make_shared<const jute::AclList>(*acl);
   overlay_.stage(context.zxid, path, std::move(node));
@@ -303,7 +306,7 @@ Primary::Checked Primary::check_version(const Context& context,
   if (!may(context, *node, jute::perms::kRead)) return Refusal(ErrorCode::kNoAuth);
   if (request.version != -1 && request.version != node->stat.version)
     return Refusal(ErrorCode::kBadVersion);
-  return record_of(jute::CheckVersionTxn{path, node->stat.version + 1});
+  return record_of(jute::CheckVersionTxn{path, next_version(node->stat.version)});
 }
 
 // Reference, protocol section 6.6: a standalone server has no membership to change.

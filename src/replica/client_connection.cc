@@ -165,6 +165,10 @@ void ClientConnection::take_auth(std::int32_t xid, BytesView record) {
     complaint_ = "a failed authentication";
     return reply_in_turn(xid, {}, ErrorCode::kAuthFailed, {}, true);
   }
+  if (ids_->size() >= rules_.max_identities) {
+    complaint_ = "too many identities";
+    return reply_in_turn(xid, {}, ErrorCode::kAuthFailed, {}, true);
+  }
   auto ids = std::make_shared<state::AuthIds>(*ids_);
   for (const state::AuthId& id : *proved) {
     if (std::ranges::find(*ids, id) == ids->end()) ids->push_back(id);

@@ -17,6 +17,9 @@ using jute::OpCode;
 using state::Node;
 using state::WatchMode;
 
+// A megabyte of request could ask for gigabytes of reply; no client takes more than this.
+constexpr std::size_t kMultiReadReplyMax = std::size_t{16} << 20;
+
 void append_children(Bytes& out, const Node& node) {
   jute::Writer writer(out);
   writer.i32(static_cast<std::int32_t>(node.child_count()));
@@ -227,7 +230,7 @@ ErrorCode multi_read(const Reader& reader, BytesView record, Bytes& out) {
   jute::Reader in(record);
   while (true) {
     const auto header = jute::decode<jute::MultiHeader>(in);
-    if (!header) return spoiled();
+    if (!header || out.size() - start > kMultiReadReplyMax) return spoiled();
     if (header->done) break;
     const auto type = static_cast<OpCode>(header->type);
     if (type != OpCode::kGetData && type != OpCode::kGetChildren) return spoiled();

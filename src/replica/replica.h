@@ -81,7 +81,9 @@ class Replica {
 
   // The log waits for a moment before its next batch; the host then calls hold_over() some 100
   // microseconds later (the next tick ends the wait at the latest).
-  [[nodiscard]] bool is_holding() const { return !is_log_busy_ && pacer_.should_wait(unwritten_); }
+  [[nodiscard]] bool is_holding() const {
+    return !is_log_busy_ && unwritten_ > 0 && pacer_.should_wait(unwritten_);
+  }
   void hold_over(Time now);
 
   // Nothing is on its way to the log, and nothing waits to go there.
