@@ -37,7 +37,7 @@ struct ServingRules {
   std::size_t max_waiting_reads =
       64;  // fewer: their replies are made at once when their turn comes
   std::size_t max_output_bytes = 1 << 20;
-  std::size_t max_identities = 256;  // of one connection: every request looks through them
+  std::size_t max_identities = 1024;  // of one connection: every request looks through them
   AuthenticationRules authentication;
   state::AccessRule access;
   std::vector<std::string> words;  // four-letter words that a fresh connection may begin with

@@ -25,11 +25,11 @@ std::string srvr(const ServerFacts& facts) {
 }
 
 // Java's keys stay, as clients look for them by name, with what ZooKeeper says of a missing value.
-std::string envi() {
+std::string make_envi() {
   constexpr std::string_view kMissing = "<NA>";
   utsname system{};
   uname(&system);
-  const passwd* user = getpwuid(geteuid());
+  const passwd* user = getpwuid(geteuid());  // not safe beside itself: called once, see below
   std::error_code ignored;
   std::string text =
       fmt::format("Environment:\nzookeeper.version={}\nhost.name={}\n", kVersion, system.nodename);
@@ -43,6 +43,12 @@ std::string envi() {
       "user.name={}\nuser.home={}\nuser.dir={}\n", user != nullptr ? user->pw_name : kMissing,
       user != nullptr ? user->pw_dir : kMissing, std::filesystem::current_path(ignored).string());
   return text;
+}
+
+// Made at the first asking, by one thread; the environment of a process does not change.
+const std::string& envi() {
+  static const std::string kText = make_envi();
+  return kText;
 }
 
 }  // namespace
