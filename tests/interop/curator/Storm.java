@@ -165,6 +165,13 @@ final class Storm {
                     Thread.sleep(20);
                 } catch (KeeperException.ConnectionLossException loss) {
                     losses.incrementAndGet();
+                } catch (IllegalArgumentException lossInDisguise) {
+                    // Curator's nested retry loops hide a loss behind a null path (seen against Java's server too).
+                    if (!"Path cannot be null".equals(lossInDisguise.getMessage())) {
+                        problems.add(lossInDisguise.toString());
+                        return;
+                    }
+                    losses.incrementAndGet();
                 } catch (Throwable failure) {
                     failure.printStackTrace();
                     problems.add(failure.toString());
