@@ -25,6 +25,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// What snapshots and logs may take together where no purging was configured. Two snapshots always
+// stay.
+constexpr std::uint64_t kKeptBytesByDefault = std::uint64_t{16} << 30;
+
 std::uint64_t bytes_of_kib(std::int64_t kib) {
   return kib > 0 ? static_cast<std::uint64_t>(kib) * 1024 : 0;
 }
@@ -51,6 +55,8 @@ replica::SnapshotOptions snapshot_options(const Config& config) {
   // ZooKeeper purges only when told to; disks that fill up by default help nobody.
   options.purges = config.autopurge_purge_interval_hours.value_or(1) > 0;
   options.purge.snapshots_kept = static_cast<std::size_t>(config.autopurge_snap_retain_count);
+  // Who set a schedule chose what is kept; otherwise size counts too.
+  if (!config.autopurge_purge_interval_hours) options.purge.size_limit_bytes = kKeptBytesByDefault;
   return options;
 }
 
@@ -91,12 +97,24 @@ std::size_t max_outstanding(const Config& config) {
   return static_cast<std::size_t>(most);
 }
 
+// Says how far a slow start has come, every two seconds.
+auto progress_report() {
+  return [said_at = std::chrono::steady_clock::now()](std::uint64_t done_bytes,
+                                                      std::uint64_t total_bytes) mutable {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - said_at < std::chrono::seconds(2)) return;
+    said_at = now;
+    spdlog::info("loading: {} of {} MiB", done_bytes >> 20, total_bytes >> 20);
+  };
+}
+
 replica::Options replica_options(const Config& config) {
   replica::Options options;
   options.directory = {config.data_dir.string(), config.data_log_dir.string()};
   options.recovery.creates_directories = config.datadir_autocreate;
   options.recovery.creates_database = config.db_autocreate;
   options.recovery.trusts_empty_snapshot = config.snapshot_trust_empty;
+  options.recovery.progress = progress_report();
   options.owner_rules = {config.extended_types_enabled, config.emulate_353_ttl_nodes};
   options.primary = primary_options(config);
   options.snapshots = snapshot_options(config);
