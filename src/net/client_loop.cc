@@ -5,16 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "net/clock.h"
+
 namespace synod::net {
 
 using boost::asio::ip::tcp;
-
-SteadyTimeMs steady_now() {
-  using std::chrono::duration_cast;
-  return {
-      duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count()};
-}
 
 ClientLoop::ClientLoop(replica::Lane& lane, const replica::ServingRules& rules,
                        std::int64_t sessionless_timeout_ms, Hooks hooks)

@@ -17,9 +17,6 @@
 
 namespace synod::net {
 
-// Steady time, as the core counts it.
-[[nodiscard]] SteadyTimeMs steady_now();
-
 class ClientLoop {
  public:
   struct Hooks {

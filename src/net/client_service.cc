@@ -7,20 +7,11 @@
 #include <chrono>
 #include <utility>
 
+#include "net/clock.h"
+
 namespace synod::net {
 
 using boost::asio::ip::tcp;
-
-namespace {
-
-replica::Time now() {
-  using std::chrono::duration_cast;
-  using std::chrono::milliseconds;
-  const auto wall = std::chrono::system_clock::now().time_since_epoch();
-  return {steady_now(), {duration_cast<milliseconds>(wall).count()}};
-}
-
-}  // namespace
 
 // Always in the same order; connection threads take only their own.
 void ReaderLocks::pause_readers() {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/client_loop.h"
+#include "net/clock.h"
 
 namespace synod::net {
 

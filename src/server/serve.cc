@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "net/client_service.h"
+#include "net/clock.h"
 #include "replica/replica.h"
 #include "server/directory_lock.h"
 #include "server/four_letter_words.h"
@@ -170,11 +171,6 @@ replica::ServingRules serving_rules(const Config& config) {
   return rules;
 }
 
-replica::Time now() {
-  const auto wall = std::chrono::system_clock::now().time_since_epoch();
-  return {net::steady_now(), {std::chrono::duration_cast<milliseconds>(wall).count()}};
-}
-
 void say_ready(const ServeOptions& options, std::uint16_t port, milliseconds took) {
   spdlog::info("serving clients on port {} after {} ms", port, took.count());
   if (!options.is_first_steps) return;
@@ -274,7 +270,7 @@ ExitStatus Server::start() {
   files_ = std::make_unique<PosixFiles>([this](storage::IoToken token, Result<void> result) {
     service_->io_done(token, std::move(result));
   });
-  auto replica = replica::Replica::open(*files_, locks_, replica_options(config), now());
+  auto replica = replica::Replica::open(*files_, locks_, replica_options(config), net::now());
   if (!replica) {
     spdlog::error("{}", replica.error().text);
     return ExitStatus::kBadDataDirectory;
