@@ -10,6 +10,9 @@ namespace synod {
 // A client's session. 0 means "none yet"; ZooKeeper's ids are signed 64-bit numbers.
 using SessionId = StrongId<struct SessionIdTag, std::int64_t>;
 
+// A server of the ensemble: its myid, 1 to 254 (reference, quorum protocol section 0). 0: nobody.
+using ServerId = StrongId<struct ServerIdTag, std::int64_t>;
+
 // Position of a transaction: epoch in the upper 32 bits, counter in the lower.
 struct Zxid {
   std::int64_t value = 0;

@@ -1,11 +1,18 @@
 // The engine's face: all that a replica knows of consensus.
 //
-// Events go in by the calls; what the engine owes the world comes out as one ordered value. An
-// entry is opaque bytes with a zxid: the engine does not know what a znode is.
+// Events go in by the calls; what the engine owes the world comes out of drain() as one ordered
+// list of effects, to be carried out in that order. An entry is opaque bytes with a zxid: the
+// engine does not know what a znode is. The replica brings bytes from and to other servers over
+// links, which are streams such as TCP gives: in order, until they break. What travels on them is
+// the engine's own.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
+#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
@@ -13,35 +20,214 @@
 
 namespace synod::consensus {
 
+// ---- values -----------------------------------------------------------------------------------
+
 struct Entry {
   Zxid zxid;
-  SharedBytes bytes;
+  SharedBytes bytes;  // encoded once, by the leader that made it; never null
 };
 
-enum class Role : std::uint8_t { kLooking, kLeading, kFollowing };
+enum class Role : std::uint8_t { kLooking, kFollowing, kObserving, kLeading };
 
-// What the replica owes the engine. Field order is duty order.
-struct Effects {
-  std::optional<Role> role;       // changed to
-  std::vector<Entry> appended;    // to the log's end, in this order
-  std::optional<Zxid> committed;  // everything up to here may be applied
+struct Status {
+  Role role = Role::kLooking;
+  ServerId leader{};        // known while not looking; 0: nobody
+  std::uint32_t epoch = 0;  // of that leader; 0 until it is settled
+  // Clients may be served: the leader's inheritance is committed by a quorum; a learner has all of
+  // it. While this is false nothing may be proposed or forwarded.
+  bool is_serving = false;
+  friend bool operator==(const Status&, const Status&) = default;
 };
 
+// A stream to another server. Who opens it picks the number, unused before: engines odd ones (their
+// dials), replicas even ones (what was accepted).
+using LinkId = StrongId<struct LinkIdTag>;
+
+// Which of a server's two ports a link leads to. Engines of our own use kQuorum only.
+enum class Port : std::uint8_t { kElection, kQuorum };
+
+struct Endpoint {
+  std::string host;  // a name or an address; resolved anew at every dial
+  std::uint16_t port = 0;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+// What leader and learners say to each other beside the log. The engine carries it in order with
+// its own messages on the same link and does not look inside.
+struct ServiceMessage {
+  enum class Kind : std::uint8_t {
+    kRequest,        // learner -> leader: a client's write or sync; `identities` are the client's
+    kTouches,        // learner -> leader: sessions heard of; the answer to kTouchesWanted
+    kRevalidate,     // learner -> leader: may this session go on here?
+    kRevalidated,    // leader -> learner: the answer
+    kSynced,         // leader -> learner: the oldest sync asked for and not answered yet
+    kTouchesWanted,  // leader -> learner; made by the engine at its own pace
+  } kind{};
+  Bytes data;        // in the encoding of ZooKeeper's packet for it
+  Bytes identities;  // of kRequest: an encoded vector of Id (its count first; count -1: null)
+};
+
+// What a server knows of itself when it starts.
+struct Beginning {
+  // The last entry in its log (or in its snapshot, where the log is empty). Everything up to here
+  // is durable, and none of it may be known to be committed.
+  Zxid last_logged;
+  // The log's last entries, oldest first, ending with last_logged; as many as are at hand.
+  std::vector<Entry> recent;
+  std::uint32_t accepted_epoch = 0;  // promised: see consensus.md 1
+  std::uint32_t current_epoch = 0;   // the log was last synchronised under it
+  // False: this server may have forgotten what it promised or acknowledged (an empty or damaged
+  // directory). It neither votes nor counts until it has been synchronised once, unless every voter
+  // turns out to be new as well.
+  bool has_memory = true;
+  SteadyTimeMs now;
+  std::uint64_t seed = 0;  // of the engine's own randomness
+};
+
+// ---- effects ----------------------------------------------------------------------------------
+
+namespace effect {
+
+// To the log's end. Answered by durable().
+struct Append {
+  Entry entry;
+};
+// Everything after this zxid leaves the log; what is in the tree of it leaves the tree. Answered by
+// was_cut().
+struct Cut {
+  Zxid after;
+};
+// Durable together, and after everything appended before. Answered by epochs_saved().
+struct SaveEpochs {
+  std::uint32_t accepted = 0;
+  std::uint32_t current = 0;
+};
+// Everything up to here may be applied. Never decreases while a server runs.
+struct Commit {
+  Zxid up_to;
+};
+struct StatusChanged {
+  Status status;
+};
+
+// A link to the first of these that answers; linked() or unlinked() follows.
+struct Dial {
+  LinkId link;
+  ServerId server;  // who should be there: its certificate must say so
+  Port port{};
+  std::vector<Endpoint> endpoints;
+};
+struct Send {
+  LinkId link;
+  Bytes bytes;
+};
+// What was sent before may still arrive. No event of this link follows.
+struct Close {
+  LinkId link;
+  std::string reason;  // for one log line; empty: nothing unusual
+};
+
+// On this link, after what was sent before and ahead of what is sent later: the tree as it is now,
+// with everything up to `zxid` applied, in the form of ZooKeeper's SNAP.
+struct SendSnapshot {
+  LinkId link;
+  Zxid zxid;
+};
+// What arrives on this link from now on is a tree as of `zxid`, beginning with `first_bytes`. It
+// replaces tree and log. Answered, once that is durable, by snapshot_installed().
+struct ReceiveSnapshot {
+  LinkId link;
+  Zxid zxid;
+  Bytes first_bytes;
+};
+// The log's entries in (after, up_to] are wanted for this link. Answered by log_read(), in parts as
+// the link takes them.
+struct ReadLog {
+  LinkId link;
+  Zxid after;
+  Zxid up_to;
+};
+
+// A service message arrived.
+struct Deliver {
+  LinkId from;
+  ServiceMessage message;
+};
+// Answers read_index(): who has applied everything up to `zxid` sees all that was committed when it
+// was asked.
+struct ReadIndex {
+  std::uint64_t token = 0;
+  Zxid zxid;
+};
+// For the operator.
+struct Warn {
+  std::string text;
+};
+
+}  // namespace effect
+
+using Effect = std::variant<effect::Append, effect::Cut, effect::SaveEpochs, effect::Commit,
+                            effect::StatusChanged, effect::Dial, effect::Send, effect::Close,
+                            effect::SendSnapshot, effect::ReceiveSnapshot, effect::ReadLog,
+                            effect::Deliver, effect::ReadIndex, effect::Warn>;
+using Effects = std::vector<Effect>;
+
+// ---- the engine -------------------------------------------------------------------------------
+
+// One thread. Every call may add effects; drain after each, or after several.
 class Engine {
  public:
+  Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
   virtual ~Engine() = default;
 
-  // Everything up to `last` is in this server's log and durable. Called once, first.
-  virtual void start(Zxid last) = 0;
-  // Only while leading. The zxid is next_zxid().
-  virtual void propose(Entry entry) = 0;
-  // The log is flushed up to here.
+  // Once, first.
+  virtual void start(const Beginning& beginning) = 0;
+
+  // Time. Called with rising times before the events of a moment, and at next_deadline() at the
+  // latest (a stalled server may be late: the engine expects that).
+  virtual void tick(SteadyTimeMs now) = 0;
+  [[nodiscard]] virtual std::optional<SteadyTimeMs> next_deadline() const { return std::nullopt; }
+
+  // ---- the log
+  // Everything up to here is on disk. Not called between a Cut and its answer.
   virtual void durable(Zxid up_to) = 0;
+  // The log now ends at `last` (at most what was asked for). Nothing: it could not be cut (no
+  // snapshot old enough is left), and the server has lost its memory: see Beginning::has_memory.
+  virtual void was_cut(std::optional<Zxid> /*last*/) {}
+  virtual void epochs_saved() {}
+  // Part of the answer to ReadLog: entries without a gap behind the part before. `is_end`: this was
+  // all. Nothing: some of it is no longer there.
+  virtual void log_read(LinkId /*link*/, std::optional<std::vector<Entry>> /*entries*/,
+                        bool /*is_end*/) {}
+  // The tree asked for by ReceiveSnapshot is in place and durable, the log is empty; `rest` is what
+  // arrived behind it. If the link breaks or the bytes are bad before that, unlinked() comes
+  // instead, and tree and log are as before.
+  virtual void snapshot_installed(LinkId /*link*/, Zxid /*zxid*/, BytesView /*rest*/) {}
 
-  // The zxid that the next proposal must carry. Only while leading.
+  // ---- links
+  // Somebody dialled us.
+  virtual void accepted(LinkId /*link*/, Port /*port*/) {}
+  virtual void linked(LinkId /*link*/) {}
+  // The link broke, the other end closed it, or the dial failed.
+  virtual void unlinked(LinkId /*link*/) {}
+  virtual void received(LinkId /*link*/, BytesView /*bytes*/) {}
+
+  // ---- serving
+  // Leading and serving only. The entry carries next_zxid().
+  virtual void propose(Entry entry) = 0;
   [[nodiscard]] virtual Zxid next_zxid() const = 0;
+  // Asks for an effect::ReadIndex. Leading and serving only; dropped when that ends.
+  virtual void read_index(std::uint64_t token) = 0;
+  // Following or observing, and serving.
+  virtual void send_to_leader(ServiceMessage /*message*/) {}
+  // Leading and serving: to the learner at the other end of a link.
+  virtual void send_to_learner(LinkId /*link*/, ServiceMessage /*message*/) {}
 
-  // What came of the calls since the last drain.
+  // ---- for status pages
+  [[nodiscard]] virtual const Status& status() const = 0;
+
   [[nodiscard]] virtual Effects drain() = 0;
 };
 

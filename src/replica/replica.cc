@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "consensus/solo/solo.h"
 #include "jute/codec.h"
 #include "replica/recovery_loader.h"
 
@@ -42,7 +41,8 @@ storage::LogWriter::Options log_options(const Options& options) {
 
 // ---- start and stop ---------------------------------------------------------------------------
 
-Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Host& host,
+Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Links& links, Host& host,
+                                               std::unique_ptr<consensus::Engine> engine,
                                                Options options, Time now) {
   RecoveryLoader loader(options.owner_rules);
   auto recovery = storage::recover(files, options.directory, options.recovery, loader);
@@ -63,7 +63,8 @@ Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Host& h
   auto files_there = storage::survey(files, options.directory);
   if (!files_there) return std::unexpected(files_there.error());
   const bool is_without_snapshot = !recovery->snapshot;
-  std::unique_ptr<Replica> replica(new Replica(files, host, std::move(options), loader.finish(),
+  std::unique_ptr<Replica> replica(new Replica(files, links, host, std::move(engine),
+                                               std::move(options), loader.finish(),
                                                std::move(*recovery), std::move(*files_there), now));
   // Java refuses a directory that holds a log and no snapshot.
   if (is_without_snapshot) {
@@ -73,23 +74,31 @@ Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Host& h
   return replica;
 }
 
-Replica::Replica(storage::FilePort& files, Host& host, Options options,
+Replica::Replica(storage::FilePort& files, Links& links, Host& host,
+                 std::unique_ptr<consensus::Engine> engine, Options options,
                  std::unique_ptr<state::State> state, storage::RecoveryReport recovery,
                  storage::PurgeInput files_there, Time now)
     : files_(files),
+      links_(links),
       host_(host),
       options_(std::move(options)),
       state_(std::move(state)),
       recovery_(std::move(recovery)),
       primary_(*state_, options_.primary),
-      engine_(std::make_unique<consensus::Solo>()),
+      engine_(std::move(engine)),
       log_(log_options(options_), handles_),
       snapshotter_(files, handles_, options_.directory, options_.snapshots, std::move(files_there),
                    options_.seed),
       sessions_(options_.tick_ms),
       reaper_(options_.reaper),
       throttle_(options_.connection_throttle, options_.seed, now.steady) {
-  engine_->start(recovery_.last_zxid);
+  engine_->start({.last_logged = recovery_.last_zxid,
+                  .recent = {},
+                  .accepted_epoch = 0,
+                  .current_epoch = 0,
+                  .has_memory = true,
+                  .now = now.steady,
+                  .seed = options_.seed});
   proposed_ = committed_ = appended_ = recovery_.last_zxid;
   const auto time = static_cast<std::uint64_t>(now.wall.value);
   last_session_id_ =
@@ -145,6 +154,36 @@ void Replica::hold_over(Time now) {
   pacer_.moment_over();
   write_log(now);
 }
+
+// ---- links ------------------------------------------------------------------------------------
+
+void Replica::accepted(consensus::LinkId link, consensus::Port port, Time now) {
+  engine_->tick(now.steady);
+  engine_->accepted(link, port);
+  run(now);
+}
+
+void Replica::linked(consensus::LinkId link, Time now) {
+  engine_->tick(now.steady);
+  engine_->linked(link);
+  run(now);
+}
+
+void Replica::unlinked(consensus::LinkId link, Time now) {
+  engine_->tick(now.steady);
+  engine_->unlinked(link);
+  run(now);
+}
+
+void Replica::received(consensus::LinkId link, BytesView bytes, Time now) {
+  engine_->tick(now.steady);
+  engine_->received(link, bytes);
+  run(now);
+}
+
+void Replica::drained(consensus::LinkId /*link*/, Time now) { run(now); }
+
+// ---- the turn ---------------------------------------------------------------------------------
 
 // Answering may free requests that waited in their connections, so it goes round until all is
 // still.
@@ -260,9 +299,15 @@ void Replica::propose(const primary::Request& request, std::shared_ptr<ClientCon
 // ---- the log ----------------------------------------------------------------------------------
 
 void Replica::take_effects() {
-  const consensus::Effects effects = engine_->drain();
-  for (const consensus::Entry& entry : effects.appended) append(entry);
-  if (effects.committed) committed_ = *effects.committed;
+  for (const consensus::Effect& effect : engine_->drain()) carry_out(effect);
+}
+
+void Replica::carry_out(const consensus::Effect& effect) {
+  if (const auto* to_append = std::get_if<consensus::effect::Append>(&effect)) {
+    append(to_append->entry);
+  } else if (const auto* commit = std::get_if<consensus::effect::Commit>(&effect)) {
+    committed_ = std::max(committed_, commit->up_to);
+  }
 }
 
 void Replica::append(const consensus::Entry& entry) {

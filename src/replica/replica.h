@@ -20,6 +20,7 @@
 #include "replica/connection_throttle.h"
 #include "replica/flush_pacer.h"
 #include "replica/lane.h"
+#include "replica/links.h"
 #include "replica/reaper.h"
 #include "replica/session_tracker.h"
 #include "replica/snapshotter.h"
@@ -68,16 +69,30 @@ struct Time {
 class Replica {
  public:
   // Recovers the directory; blocks. An error says what to do about it.
-  [[nodiscard]] static Result<std::unique_ptr<Replica>> open(storage::FilePort& files, Host& host,
-                                                             Options options, Time now);
+  [[nodiscard]] static Result<std::unique_ptr<Replica>> open(
+      storage::FilePort& files, Links& links, Host& host, std::unique_ptr<consensus::Engine> engine,
+      Options options, Time now);
 
   // A new connection thread. Lanes live as long as the replica.
   Lane& add_lane();
 
   // Events. After each of them lanes may hold stirred connections, and failure() may be set.
   void advance(Time now);  // lanes hold submissions
-  void tick(Time now);     // at least four times a tick
+  void tick(Time now);     // at least four times a tick, and at next_deadline()
   void io_done(storage::IoToken token, Result<void> result, Time now);
+
+  // Events of links to other servers: see links.h. Numbers of accepted links are even.
+  void accepted(consensus::LinkId link, consensus::Port port, Time now);
+  void linked(consensus::LinkId link, Time now);
+  void unlinked(consensus::LinkId link, Time now);
+  void received(consensus::LinkId link, BytesView bytes, Time now);
+  void drained(consensus::LinkId link, Time now);
+
+  // Of the engine; nothing: it waits for events only.
+  [[nodiscard]] std::optional<SteadyTimeMs> next_deadline() const {
+    return engine_->next_deadline();
+  }
+  [[nodiscard]] const consensus::Status& status() const { return engine_->status(); }
 
   // The log waits for a moment before its next batch; the host then calls hold_over() some 100
   // microseconds later (the next tick ends the wait at the latest).
@@ -120,7 +135,8 @@ class Replica {
     jute::ErrorCode error{};                 // kError
   };
 
-  Replica(storage::FilePort& files, Host& host, Options options,
+  Replica(storage::FilePort& files, Links& links, Host& host,
+          std::unique_ptr<consensus::Engine> engine, Options options,
           std::unique_ptr<state::State> state, storage::RecoveryReport recovery,
           storage::PurgeInput files_there, Time now);
 
@@ -134,6 +150,7 @@ class Replica {
     outstanding_.store(in_flight_.size(), std::memory_order_relaxed);
   }
   void take_effects();
+  void carry_out(const consensus::Effect& effect);
   void append(const consensus::Entry& entry);
   void write_log(Time now);
   void warn_of_slow_log(Time now);
@@ -149,6 +166,7 @@ class Replica {
   void run(Time now);
 
   storage::FilePort& files_;
+  Links& links_;
   Host& host_;
   Options options_;
   std::unique_ptr<state::State> state_;

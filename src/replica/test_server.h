@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "consensus/solo/solo.h"
 #include "jute/test_requests.h"
 #include "replica/client_connection.h"
 #include "replica/frames.h"
@@ -47,7 +48,8 @@ class TestServer {
 
   // Empty, or why the directory was refused.
   std::string open() {
-    auto opened = Replica::open(files, host_, options, time);
+    auto opened =
+        Replica::open(files, links_, host_, std::make_unique<consensus::Solo>(), options, time);
     if (!opened) return opened.error().text;
     replica = std::move(*opened);
     lane = &replica->add_lane();
@@ -103,6 +105,7 @@ class TestServer {
   bool holds_disk = false;
 
  private:
+  NoLinks links_;
   TestHost host_;
 };
 

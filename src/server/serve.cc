@@ -13,6 +13,7 @@
 #include <random>
 #include <thread>
 
+#include "consensus/solo/solo.h"
 #include "net/client_service.h"
 #include "net/clock.h"
 #include "replica/replica.h"
@@ -214,6 +215,7 @@ class Server {
   DirectoryLock lock_;
   ComplaintLog complaints_{[](const std::string& line) { spdlog::warn("{}", line); }};
   replica::ServingRules rules_;
+  replica::NoLinks links_;
   net::ReaderLocks locks_;
   std::unique_ptr<PosixFiles> files_;
   std::unique_ptr<replica::Replica> replica_;
@@ -270,7 +272,9 @@ ExitStatus Server::start() {
   files_ = std::make_unique<PosixFiles>([this](storage::IoToken token, Result<void> result) {
     service_->io_done(token, std::move(result));
   });
-  auto replica = replica::Replica::open(*files_, locks_, replica_options(config), net::now());
+  auto replica =
+      replica::Replica::open(*files_, links_, locks_, std::make_unique<consensus::Solo>(),
+                             replica_options(config), net::now());
   if (!replica) {
     spdlog::error("{}", replica.error().text);
     return ExitStatus::kBadDataDirectory;

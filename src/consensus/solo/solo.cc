@@ -6,23 +6,30 @@
 
 namespace synod::consensus {
 
-void Solo::start(Zxid last) {
-  proposed_ = committed_ = last;
-  effects_.role = Role::kLeading;
-  effects_.committed = last;  // a log's tail is committed at once where the quorum is one
+void Solo::start(const Beginning& beginning) {
+  proposed_ = committed_ = beginning.last_logged;
+  // A log's tail is committed at once where the quorum is one.
+  effects_.emplace_back(effect::Commit{committed_});
+  status_ = {.role = Role::kLeading, .leader = {}, .epoch = proposed_.epoch(), .is_serving = true};
+  effects_.emplace_back(effect::StatusChanged{status_});
 }
 
 void Solo::propose(Entry entry) {
   SYNOD_ASSERT(entry.zxid == next_zxid());
   proposed_ = entry.zxid;
-  effects_.appended.push_back(std::move(entry));
+  effects_.emplace_back(effect::Append{std::move(entry)});
 }
 
 void Solo::durable(Zxid up_to) {
   SYNOD_ASSERT(up_to <= proposed_);
   if (up_to <= committed_) return;
   committed_ = up_to;
-  effects_.committed = up_to;
+  effects_.emplace_back(effect::Commit{up_to});
+}
+
+// Nobody else could have committed anything; what is proposed is not committed yet.
+void Solo::read_index(std::uint64_t token) {
+  effects_.emplace_back(effect::ReadIndex{token, proposed_});
 }
 
 Effects Solo::drain() { return std::exchange(effects_, {}); }

@@ -1,0 +1,66 @@
+// Bugs to put back, one at a time, into a test build: the proof that the simulator would find them
+// (tests/mutations). In every other build is_mutated() is a constant false and leaves no trace.
+//
+// Each names a rule that real systems broke; where it is broken in our code is marked by the call.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace synod {
+
+enum class Mutation : std::uint8_t {
+  kNone,
+  // reliability.md 3.2, by number
+  kDiffInsteadOfTrunc,         // 1: a follower that is ahead gets DIFF
+  kSnapshotOfUncommitted,      // 3: a snapshot holds what was never committed
+  kSnapNotFlushed,             // 6: the tree received by SNAP is not durable before what follows
+  kGapInDiff,                  // 8: entries between the on-disk log and memory are left out
+  kAckBeforeFlush,             // 9: NEWLEADER is acknowledged before the history is on disk
+  kEpochBeforeHistory,         // 10: currentEpoch is written before the history
+  kCommitLostAroundNewLeader,  // 11: a COMMIT between NEWLEADER and UPTODATE is dropped
+  kHoleInHistory,              // 13: what came by DIFF is missing from what is sent on
+  kErrorLeavesHole,            // 15: a failed write is skipped and the log goes on
+  kSnapshotSurvivesTrunc,      // 20: TRUNC leaves newer snapshots behind
+  // consensus.md 5.5, the durability order
+  kAcceptedEpochNotDurable,  // ACKEPOCH before acceptedEpoch is on disk
+  kCurrentEpochNotDurable,   // NEWLEADER is acknowledged before currentEpoch is on disk
+  kTxnAckBeforeFlush,        // a PROPOSAL is acknowledged before it is on disk
+  kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
+  kVoteBeforeFlush,          // a vote claims what is not on disk
+};
+
+struct MutationName {
+  Mutation mutation;
+  std::string_view name;
+};
+
+// What `--mutation` takes.
+inline constexpr std::array kMutationNames{
+    MutationName{Mutation::kDiffInsteadOfTrunc, "diff-instead-of-trunc"},
+    MutationName{Mutation::kSnapshotOfUncommitted, "snapshot-of-uncommitted"},
+    MutationName{Mutation::kSnapNotFlushed, "snap-not-flushed"},
+    MutationName{Mutation::kGapInDiff, "gap-in-diff"},
+    MutationName{Mutation::kAckBeforeFlush, "ack-before-flush"},
+    MutationName{Mutation::kEpochBeforeHistory, "epoch-before-history"},
+    MutationName{Mutation::kCommitLostAroundNewLeader, "commit-lost-around-newleader"},
+    MutationName{Mutation::kHoleInHistory, "hole-in-history"},
+    MutationName{Mutation::kErrorLeavesHole, "error-leaves-hole"},
+    MutationName{Mutation::kSnapshotSurvivesTrunc, "snapshot-survives-trunc"},
+    MutationName{Mutation::kAcceptedEpochNotDurable, "accepted-epoch-not-durable"},
+    MutationName{Mutation::kCurrentEpochNotDurable, "current-epoch-not-durable"},
+    MutationName{Mutation::kTxnAckBeforeFlush, "txn-ack-before-flush"},
+    MutationName{Mutation::kLeaderCountsItselfEarly, "leader-counts-itself-early"},
+    MutationName{Mutation::kVoteBeforeFlush, "vote-before-flush"},
+};
+
+#ifdef SYNOD_MUTANTS
+inline Mutation active_mutation = Mutation::kNone;  // set once, before anything runs
+[[nodiscard]] inline bool is_mutated(Mutation mutation) { return active_mutation == mutation; }
+#else
+[[nodiscard]] constexpr bool is_mutated(Mutation /*mutation*/) { return false; }
+#endif
+
+}  // namespace synod
