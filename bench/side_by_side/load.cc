@@ -1,12 +1,13 @@
 // load: a client that costs little, so that two servers can be compared on one small machine. One
 // thread, N connections, D outstanding requests on each; prints one line of JSON.
 //
-//   load --protocol zookeeper|resp|echo --port P --op get|set|mixed|prepare
+//   load --protocol zookeeper|resp|echo --port P[,P…] --op get|set|mixed|prepare
 //        [--connections 32] [--depth 1] [--size 100] [--keys 1000] [--prefix /load] [--ops 100000]
-//        [--warmup 0] [--server-pid PID] [--echo-durable 1]
+//        [--warmup 0] [--server-pid PID[,PID…]] [--echo-durable 1]
 //
-// With --server-pid it also reads what the measured operations cost that process (all threads,
-// those that ended included): CPU time, context switches, bytes sent to the disk.
+// Connections are dealt to the ports in turn. With --server-pid it also reads what the measured
+// operations cost those processes together (all threads, those that ended included): CPU time,
+// context switches, bytes sent to the disk.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -27,6 +28,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,11 +61,11 @@ struct Options {
   std::string protocol = "zookeeper";
   std::string op = "get";
   std::string prefix = "/load";
-  int port = 0;
+  std::vector<int> ports;
   int connections = 32;
   int depth = 1;
   int size = 100;
-  int server_pid = 0;
+  std::vector<int> server_pids;
   bool echo_durable = true;  // a set waits for a flush in the echo server too
   std::int64_t keys = 1000;
   std::int64_t ops = 100'000;
@@ -84,14 +86,20 @@ Options parse(int argc, char** argv) {
           static_cast<std::remove_reference_t<decltype(into)>>(std::atoll(found.mapped().c_str()));
     }
   };
+  const auto numbers = [&](const char* name, std::vector<int>& into) {
+    const auto found = given.extract(name);
+    if (!found) return;
+    std::istringstream words(found.mapped());
+    for (std::string word; std::getline(words, word, ',');) into.push_back(std::atoi(word.c_str()));
+  };
   text("--protocol", options.protocol);
   text("--op", options.op);
   text("--prefix", options.prefix);
-  number("--port", options.port);
+  numbers("--port", options.ports);
   number("--connections", options.connections);
   number("--depth", options.depth);
   number("--size", options.size);
-  number("--server-pid", options.server_pid);
+  numbers("--server-pid", options.server_pids);
   number("--echo-durable", options.echo_durable);
   number("--keys", options.keys);
   number("--ops", options.ops);
@@ -302,19 +310,22 @@ std::int64_t sum_of(const std::filesystem::path& file, std::string_view key_suff
   return sum;
 }
 
-Cost cost_of(int pid) {
-  if (pid == 0) return {};
+void add_cost_of(int pid, Cost& cost) {
   clockid_t clock{};
   if (clock_getcpuclockid(pid, &clock) != 0) die("no process " + std::to_string(pid));
-  Cost cost;
-  cost.cpu_ns = clock_ns(clock);
+  cost.cpu_ns += clock_ns(clock);
   const std::filesystem::path process = "/proc/" + std::to_string(pid);
-  cost.disk_bytes =
+  cost.disk_bytes +=
       sum_of(process / "io", "write_bytes") - sum_of(process / "io", "cancelled_write_bytes");
   for (const auto& task : std::filesystem::directory_iterator(process / "task")) {
     cost.switches +=
         sum_of(task.path() / "status", "voluntary_ctxt_switches");  // and nonvoluntary_
   }
+}
+
+Cost cost_of(const std::vector<int>& pids) {
+  Cost cost;
+  for (const int pid : pids) add_cost_of(pid, cost);
   return cost;
 }
 
@@ -378,7 +389,8 @@ class Load {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(options_.port));
+    address.sin_port =
+        htons(static_cast<std::uint16_t>(options_.ports[index % options_.ports.size()]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
       die("nobody listens");
@@ -490,13 +502,13 @@ void measure(Load& load, const Options& options) {
   Phase warmup{.op = options.op, .total = options.warmup};
   load.run(warmup);
   Phase phase{.op = options.op, .total = options.ops};
-  const Cost before = cost_of(options.server_pid);
+  const Cost before = cost_of(options.server_pids);
   const std::int64_t own_before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
   const std::int64_t began = clock_ns(CLOCK_MONOTONIC);
   load.run(phase);
   const std::int64_t took = clock_ns(CLOCK_MONOTONIC) - began;
   const std::int64_t own = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - own_before;
-  const Cost after = cost_of(options.server_pid);
+  const Cost after = cost_of(options.server_pids);
 
   std::sort(phase.latencies_ns.begin(), phase.latencies_ns.end());
   const auto ops = static_cast<double>(options.ops);
@@ -518,7 +530,7 @@ void measure(Load& load, const Options& options) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
-  if (options.port == 0) die("--port is missing; the head of load.cc lists the options");
+  if (options.ports.empty()) die("--port is missing; the head of load.cc lists the options");
   if (options.connections < 1 || options.depth < 1 || options.ops < 1 || options.keys < 1)
     die("nothing to do");
   const auto load = std::make_unique<Load>(options);
