@@ -1,0 +1,149 @@
+"""Members of an ensemble, Java's and ours: each a process with its own directory, on loopback."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SYNOD = os.environ.get("SYNOD_BIN", str(HERE.parent.parent / "build" / "release" / "synod"))
+JARS = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
+START_SECONDS = 60
+
+sys.path.append(str(HERE.parent / "differential"))
+sys.path.append(str(HERE.parent / "datadir"))
+
+ZOO_CFG = {"tickTime": 1000, "initLimit": 10, "syncLimit": 5, "minSessionTimeout": 400, "maxSessionTimeout": 3_600_000,
+           "maxClientCnxns": 0, "admin.enableServer": "false", "4lw.commands.whitelist": "*"}
+# Bare Java properties. super:secret may read everything.
+PROPERTIES = {"zookeeper.DigestAuthenticationProvider.superDigest": "super:lK75jTNcA+U9vtVEw5vB51mj/w4="}
+
+
+class Failed(Exception):
+    """The test's verdict, or a member that does not run."""
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def four_letters(port, word):
+    with socket.create_connection(("127.0.0.1", port), timeout=2) as s:
+        s.settimeout(5)
+        s.sendall(word)
+        answer = b""
+        while chunk := s.recv(65536):
+            answer += chunk
+        return answer.decode()
+
+
+class Member:
+    def __init__(self, sid, kind, folder, role="participant"):
+        self.sid, self.kind, self.role = sid, kind, role
+        self.folder = pathlib.Path(folder) / f"{sid}-{kind}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.quorum_port, self.election_port, self.port = free_ports(3)
+        self.process = None
+
+    @property
+    def line(self):
+        return f"server.{self.sid}=127.0.0.1:{self.quorum_port}:{self.election_port}:{self.role}"
+
+    @property
+    def log(self):
+        return (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
+
+    def start(self, lines, config, properties=None):
+        data = self.folder / "data"
+        data.mkdir(exist_ok=True)
+        (data / "myid").write_text(str(self.sid))
+        keys = {**ZOO_CFG, **config, "dataDir": data, "clientPort": self.port, "clientPortAddress": "127.0.0.1"}
+        if self.role == "observer":
+            keys["peerType"] = "observer"
+        cfg = self.folder / "zoo.cfg"
+        cfg.write_text("".join(f"{key}={value}\n" for key, value in keys.items()) + "\n".join(lines) + "\n")
+        flags = [f"-D{key}={value}" for key, value in {**PROPERTIES, **(properties or {})}.items()]
+        if self.kind == "java":
+            command = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *flags,
+                       "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+                       "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", JARS, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(cfg)]
+        else:
+            command = [SYNOD, "serve", *flags, str(cfg)]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+
+    def mode(self):
+        """leader, follower, observer; '' while it does not serve."""
+        try:
+            answer = four_letters(self.port, b"srvr")
+        except OSError:
+            return ""
+        return next((line[6:].strip() for line in answer.splitlines() if line.startswith("Mode:")), "")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def wipe(self):
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+
+
+class Ensemble:
+    """kinds: {sid: 'java' | 'synod'}."""
+
+    def __init__(self, folder, kinds, config=None, properties=None, observers=()):
+        self.config, self.properties = config or {}, properties or {}
+        self.members = {sid: Member(sid, kind, folder, "observer" if sid in observers else "participant") for sid, kind in kinds.items()}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for member in self.members.values():
+            member.kill()
+
+    def start(self, *sids):
+        lines = [member.line for member in self.members.values()]
+        for sid in sids or self.members:
+            self.members[sid].start(lines, self.config, self.properties)
+
+    def wait(self, *sids, seconds=START_SECONDS):
+        """Until these (all) serve."""
+        deadline = time.monotonic() + seconds
+        waiting = list(sids or self.members)
+        while waiting:
+            member = self.members[waiting[0]]
+            if member.mode():
+                waiting.pop(0)
+                continue
+            if member.process.poll() is not None:
+                raise Failed(f"{member.kind} server {member.sid} ended with {member.process.returncode}\n{member.log[-3000:]}")
+            if time.monotonic() > deadline:
+                raise Failed(f"{member.kind} server {member.sid} does not serve after {seconds} s\n{member.log[-3000:]}")
+            time.sleep(0.02)
+
+    def leader(self, seconds=START_SECONDS):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for member in self.members.values():
+                if member.process and member.mode() == "leader":
+                    return member
+            time.sleep(0.02)
+        raise Failed(f"no leader after {seconds} s")
