@@ -18,7 +18,8 @@ synod_folder(NAME consensus/zab SANS_IO DEPS consensus jute)
 synod_folder(NAME primary SANS_IO DEPS state)
 synod_folder(NAME replica SANS_IO DEPS primary state storage consensus TEST_DEPS consensus/solo
              LIBS OpenSSL::Crypto)
-synod_folder(NAME sim DEPS replica consensus/zab TEST_DEPS consensus/solo)
+synod_folder(NAME sim/check DEPS jute LIBS Boost::json)
+synod_folder(NAME sim DEPS replica consensus/zab sim/check TEST_DEPS consensus/solo)
 synod_folder(NAME net DEPS replica LIBS synod_asio OpenSSL::SSL PCH asio)
 synod_folder(NAME server DEPS net consensus/solo consensus/zab
              LIBS synod_asio spdlog::spdlog Boost::json PCH asio)
