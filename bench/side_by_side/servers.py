@@ -6,6 +6,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -13,6 +14,9 @@ ROOT = HERE.parent.parent
 SYNOD = pathlib.Path(os.environ.get("SYNOD_BIN", ROOT / "build/release/synod"))
 JARS = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
 START_SECONDS = 180
+
+sys.path.append(str(ROOT / "tests" / "mixed"))
+import ensemble  # noqa: E402  (members of an ensemble, for three servers at once)
 
 # Only what has no default or would disturb the other servers on the machine. forceSync stays on.
 ZOO_CFG = {"tickTime": 2000, "maxClientCnxns": 0, "admin.enableServer": "false", "4lw.commands.whitelist": "srvr,mntr"}
@@ -183,4 +187,51 @@ class Echo(Server):
         return self
 
 
-ALL = {kind.name: kind for kind in (ZooKeeper, Synod, Redis, Echo)}
+class Three:
+    """An ensemble of three as if it were one server: ports and process ids are lists, the load is dealt to all."""
+
+    protocol, kind = "zookeeper", ""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder) / "servers" / self.name
+        self.members = None
+
+    def start(self):
+        # tickTime and limits are those of ZooKeeper's sample configuration; forceSync stays on.
+        self.members = ensemble.Ensemble(self.folder, {sid: self.kind for sid in (1, 2, 3)},
+                                         {"tickTime": 2000, "initLimit": 10, "syncLimit": 5}, java=ensemble.JAVA_AS_INSTALLED)
+        self.members.start()
+        return self
+
+    def wait_ready(self):
+        self.members.wait()
+
+    @property
+    def port(self):
+        return ",".join(str(member.port) for member in self.members.members.values())
+
+    @property
+    def process(self):
+        return self  # for its pid
+
+    @property
+    def pid(self):
+        return ",".join(str(member.process.pid) for member in self.members.members.values())
+
+    def stop(self):
+        if self.members:
+            self.members.__exit__()
+
+    def wipe(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class ThreeZooKeepers(Three):
+    name, kind = "zookeeper3", "java"
+
+
+class ThreeSynods(Three):
+    name, kind = "synod3", "synod"
+
+
+ALL = {kind.name: kind for kind in (ZooKeeper, Synod, Redis, Echo, ThreeZooKeepers, ThreeSynods)}

@@ -20,6 +20,11 @@ sys.path.append(str(HERE.parent / "datadir"))
 ZOO_CFG = {"tickTime": 1000, "initLimit": 10, "syncLimit": 5, "minSessionTimeout": 400, "maxSessionTimeout": 3_600_000,
            "maxClientCnxns": 0, "admin.enableServer": "false", "4lw.commands.whitelist": "*"}
 # Bare Java properties. super:secret may read everything.
+# Quick to start, and talkative: tests read Java's log.
+JAVA_FOR_TESTS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+                  "-Dorg.slf4j.simpleLogger.showDateTime=true")
+# As its own zkServer.sh starts it.
+JAVA_AS_INSTALLED = ("-Xmx1000m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 PROPERTIES = {"zookeeper.DigestAuthenticationProvider.superDigest": "super:lK75jTNcA+U9vtVEw5vB51mj/w4="}
 
 
@@ -49,8 +54,8 @@ def four_letters(port, word):
 
 
 class Member:
-    def __init__(self, sid, kind, folder, role="participant"):
-        self.sid, self.kind, self.role = sid, kind, role
+    def __init__(self, sid, kind, folder, role="participant", java=JAVA_FOR_TESTS):
+        self.sid, self.kind, self.role, self.java = sid, kind, role, java
         self.folder = pathlib.Path(folder) / f"{sid}-{kind}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.quorum_port, self.election_port, self.port = free_ports(3)
@@ -75,9 +80,7 @@ class Member:
         cfg.write_text("".join(f"{key}={value}\n" for key, value in keys.items()) + "\n".join(lines) + "\n")
         flags = [f"-D{key}={value}" for key, value in {**PROPERTIES, **(properties or {})}.items()]
         if self.kind == "java":
-            command = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *flags,
-                       "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
-                       "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", JARS, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(cfg)]
+            command = ["java", *self.java, *flags, "-cp", JARS, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(cfg)]
         else:
             command = [SYNOD, "serve", *flags, str(cfg)]
         with open(self.folder / "log", "ab") as log:
@@ -106,11 +109,11 @@ class Member:
 
 
 class Ensemble:
-    """kinds: {sid: 'java' | 'synod'}."""
+    """kinds: {sid: 'java' | 'synod'}; `java`: what its command line has before the class."""
 
-    def __init__(self, folder, kinds, config=None, properties=None, observers=()):
+    def __init__(self, folder, kinds, config=None, properties=None, observers=(), java=JAVA_FOR_TESTS):
         self.config, self.properties = config or {}, properties or {}
-        self.members = {sid: Member(sid, kind, folder, "observer" if sid in observers else "participant") for sid, kind in kinds.items()}
+        self.members = {sid: Member(sid, kind, folder, "observer" if sid in observers else "participant", java) for sid, kind in kinds.items()}
 
     def __enter__(self):
         return self
