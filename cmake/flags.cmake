@@ -10,6 +10,12 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-Og -g")
 
+option(SYNOD_COVERAGE "Count branches taken" OFF)
+if(SYNOD_COVERAGE)
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+endif()
+
 set(SYNOD_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them")
 if(SYNOD_SANITIZE)
   add_compile_options(-fsanitize=${SYNOD_SANITIZE} -fno-sanitize-recover=all
