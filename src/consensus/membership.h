@@ -47,6 +47,10 @@ class Membership {
   // 0: its vote never wins.
   [[nodiscard]] std::int64_t weight(ServerId server) const;
 
+  // Whether it could work: somebody votes; with groups or weights, every voter is in one group. The
+  // error names the line that is at fault. parse() has checked already.
+  [[nodiscard]] Result<void> check() const;
+
   // The configuration as text, in election notifications, NEWLEADER and /zookeeper/config. Texts
   // are never compared: parse and compare members.
   [[nodiscard]] std::string to_text() const;

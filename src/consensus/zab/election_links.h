@@ -1,0 +1,119 @@
+// The connections of the election port: at most one to each server, used both ways (ZooKeeper's
+// QuorumCnxManager; reference, quorum protocol 2.1 to 2.4).
+//
+// Of two servers the one with the larger number dials the link that lives. The other dials as well,
+// to be called back: its initial message is a challenge that it loses, and the link goes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "consensus/engine.h"
+#include "consensus/membership.h"
+#include "consensus/zab/election_messages.h"
+#include "consensus/zab/outbox.h"
+
+namespace synod::consensus::zab {
+
+class ElectionLinks {
+ public:
+  struct Options {
+    ServerId self;
+    std::int64_t connect_timeout_ms = 5000;
+    std::int64_t handshake_timeout_ms = 4000;
+  };
+  struct Message {
+    ServerId from;
+    Bytes payload;
+  };
+
+  // Membership and outbox outlive this.
+  ElectionLinks(Options options, const Membership& membership, Outbox& outbox);
+
+  void accepted(LinkId link);
+  void linked(LinkId link);
+  void unlinked(LinkId link);
+  void received(LinkId link, BytesView bytes);
+  [[nodiscard]] bool owns(LinkId link) const { return links_.contains(link); }
+
+  void tick(SteadyTimeMs now);
+  [[nodiscard]] std::optional<SteadyTimeMs> next_deadline() const;
+
+  // To be told to this server. Without a link it is kept until there is one, and replaced by what
+  // is said later: only the newest vote counts. A new link begins with what was said last.
+  void send(ServerId to, BytesView payload);
+  // While voters are wanted, links to all of them are kept up or tried for again and again. When
+  // they are not any more, what was said so far is forgotten; a link is dialled only to say
+  // something.
+  void want_voters(bool wanted);
+
+  [[nodiscard]] std::vector<Message> take_messages();
+  // Since the last call: voters to which a link has come up.
+  [[nodiscard]] bool take_has_new_link();
+
+  enum class Reach : std::uint8_t {
+    kLinked,
+    kTrying,  // a dial, or a call back, is under way
+    kNone,    // the last attempt failed
+  };
+  [[nodiscard]] Reach reach(ServerId server) const;
+
+ private:
+  enum class Stage : std::uint8_t {
+    kDialling,    // no answer yet
+    kChallenged,  // our initial message is out; the other end closes and calls back
+    kGreeting,    // accepted; its initial message is awaited
+    kUp,          // notifications go both ways
+  };
+  struct Link {
+    Stage stage{};
+    ServerId server;                       // unknown (0) while greeting
+    Bytes input;                           // an unfinished message
+    std::optional<SteadyTimeMs> deadline;  // of every stage but kUp
+  };
+  // A server we know of, by configuration or because it came to us.
+  struct Peer {
+    std::optional<LinkId> link;       // that is up
+    std::optional<LinkId> dial;       // dialling or challenged
+    std::vector<Endpoint> addresses;  // of one that is not a member: where it says it listens
+    Bytes last;                       // said last; framed
+    bool is_last_sent = false;
+    bool is_heard = false;                   // on the present link
+    std::int64_t failures = 0;               // dials since something was heard
+    SteadyTimeMs next_dial;                  // not before
+    std::optional<SteadyTimeMs> called;      // challenged; called back until then or not at all
+    std::optional<SteadyTimeMs> unanswered;  // said then, nothing heard on the link since
+  };
+
+  Peer& peer(ServerId server) { return peers_[server]; }
+  void dial(ServerId server, Peer& peer);
+  void dial_if_due(ServerId server, Peer& peer);
+  void dial_failed(ServerId server);
+  void install(ServerId server, LinkId link);
+  void drop(LinkId link, std::string reason = {});
+  void forget(LinkId link);
+  void greet(LinkId id, Link& link);
+  void called_by(LinkId link, const InitialMessage& message);
+  void read_frames(LinkId id, Link& link);
+  void make_room_for_greeting();
+  void replace_silent(ServerId server, Peer& peer);
+
+  Options options_;
+  const Membership& membership_;
+  Outbox& outbox_;
+  SteadyTimeMs now_;
+  bool wants_voters_ = false;
+  bool has_new_link_ = false;
+  std::int64_t last_anonymous_ = 0;  // anonymous ones are numbered down from -1
+  std::map<LinkId, Link> links_;
+  std::map<ServerId, Peer> peers_;
+  std::vector<Message> messages_;
+};
+
+}  // namespace synod::consensus::zab
