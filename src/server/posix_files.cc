@@ -293,6 +293,12 @@ Result<void> PosixFiles::apply_one(const FileOp& operation) {
     Result<void> operator()(const op::FlushDirectory& one) const {
       return flush_directory(one.path);
     }
+    Result<void> operator()(const op::Read& one) const {
+      Result<Bytes> bytes = files.read(one.path, one.offset, one.count);
+      if (!bytes) return std::unexpected(bytes.error());
+      *one.into = *std::move(bytes);
+      return {};
+    }
   };
   return std::visit(Visitor{*this}, operation);
 }

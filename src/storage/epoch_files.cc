@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "base/assert.h"
+
 namespace synod::storage {
 
 Result<std::optional<std::int64_t>> read_epoch(FilePort& files, const std::string& directory,
@@ -37,6 +39,23 @@ FileBatch write_epoch(const std::string& directory, const std::string& name, std
           op::Close{.handle = handle},
           op::Rename{.from = path + ".tmp", .to = path},
           op::FlushDirectory{.path = directory}};
+}
+
+FileBatch EpochKeeper::save(std::uint32_t accepted, std::uint32_t current,
+                            FileHandleSource& handles) {
+  SYNOD_ASSERT(accepted >= current);
+  FileBatch batch;
+  const auto write = [&](const char* name, std::optional<std::int64_t>& saved, std::int64_t epoch) {
+    if (saved == epoch) return;
+    saved = epoch;
+    for (FileOp& op : write_epoch(directory_, name, epoch, handles.next())) {
+      batch.push_back(std::move(op));
+    }
+  };
+  write(kAcceptedEpochName, accepted_, accepted);
+  const bool is_without_memory = !current_ && current == 0 && accepted != 0;
+  if (!is_without_memory) write(kCurrentEpochName, current_, current);
+  return batch;
 }
 
 }  // namespace synod::storage

@@ -1,10 +1,16 @@
 // currentEpoch and acceptedEpoch: a decimal number each, in the snapshot directory of a server that
 // is, or was, part of an ensemble.
+//
+// A server whose memory is gone (wiped, or new) may promise an epoch long before it has caught up.
+// A crash in between must not make it look like one that remembers. So its acceptedEpoch comes
+// alone: it has no currentEpoch until it was synchronised, or until everybody was found to be new
+// and (0, 0) is saved. acceptedEpoch without currentEpoch is the sign of it (RecoveryReport).
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "storage/file_port.h"
 
@@ -21,5 +27,28 @@ inline constexpr char kAcceptedEpochName[] = "acceptedEpoch";
 // Durable, and the old value or the new one after any crash.
 [[nodiscard]] FileBatch write_epoch(const std::string& directory, const std::string& name,
                                     std::int64_t epoch, FileHandle handle);
+
+// What a member saves of its epochs (effect::SaveEpochs). After any crash acceptedEpoch >=
+// currentEpoch, and each is the old or the new one.
+//
+// They must never be newer than the history they speak of: append this batch to the one of
+// LogWriter::take_batch() that carries what was appended before, or submit it on IoLane::kLog when
+// that completed without an error. (A batch behind a failed one is still carried out.)
+class EpochKeeper {
+ public:
+  // As recovery found them; see RecoveryReport::epoch_keeper().
+  EpochKeeper(std::string directory, std::optional<std::int64_t> accepted,
+              std::optional<std::int64_t> current)
+      : directory_(std::move(directory)), accepted_(accepted), current_(current) {}
+
+  // Empty: both are on disk already (or on their way, in a batch taken before).
+  [[nodiscard]] FileBatch save(std::uint32_t accepted, std::uint32_t current,
+                               FileHandleSource& handles);
+
+ private:
+  std::string directory_;
+  std::optional<std::int64_t> accepted_;
+  std::optional<std::int64_t> current_;
+};
 
 }  // namespace synod::storage

@@ -71,10 +71,17 @@ struct Remove {  // no error if it does not exist
 struct FlushDirectory {  // makes creations, renames and removals in it durable
   std::string path;
 };
+struct Read {  // as FilePort::read(), into bytes that the submitter looks at after the completion
+  std::string path;
+  std::uint64_t offset = 0;
+  std::size_t count = 0;
+  std::shared_ptr<Bytes> into;
+};
 }  // namespace op
 
-using FileOp = std::variant<op::MakeDirectory, op::Create, op::Open, op::Write, op::Flush,
-                            op::Truncate, op::Close, op::Rename, op::Remove, op::FlushDirectory>;
+using FileOp =
+    std::variant<op::MakeDirectory, op::Create, op::Open, op::Write, op::Flush, op::Truncate,
+                 op::Close, op::Rename, op::Remove, op::FlushDirectory, op::Read>;
 
 // Operations done in order; the first that fails ends the batch. A file on which an operation
 // failed takes no further write or flush: it must be closed, and whatever it held is in doubt.

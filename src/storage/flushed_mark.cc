@@ -48,12 +48,11 @@ std::optional<FlushedMark> decode_mark(BytesView slot) {
 }
 
 void append_new_mark(FileBatch& batch, const std::string& log_directory, FileHandle handle,
-                     Zxid log_first_zxid) {
+                     const FlushedMark& mark) {
   const std::string path = path_in(log_directory);
-  const FlushedMark nothing{.log_first_zxid = log_first_zxid};
   batch.emplace_back(op::Create{.handle = handle, .path = path + ".tmp"});
   batch.emplace_back(op::Write{
-      .handle = handle, .offset = 0, .bytes = std::make_shared<const Bytes>(encode_mark(nothing))});
+      .handle = handle, .offset = 0, .bytes = std::make_shared<const Bytes>(encode_mark(mark))});
   batch.emplace_back(op::Flush{.handle = handle});
   batch.emplace_back(op::Rename{.from = path + ".tmp", .to = path});
   batch.emplace_back(op::FlushDirectory{.path = log_directory});

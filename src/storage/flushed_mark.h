@@ -6,10 +6,10 @@
 //   slot: "SYNODMRK" | version:int = 1 | log's first zxid:long | offset:long | last zxid:long |
 //         CRC-32 of the bytes before it:int
 //
-// Slot 0 is made durable before its log file is created, says "nothing yet", and is never written
-// again; slot 1 follows lazily, without a flush of its own, and may be lost or torn. Java
-// ZooKeeper knows no such file and leaves it alone; if it ran here since, the newest log is another
-// one and the mark no longer counts.
+// Slot 0 is made durable before its log file is created, says "nothing yet" (or, when the log was
+// cut, where its end is now), and is never written again; slot 1 follows lazily, without a flush of
+// its own, and may be lost or torn. Java ZooKeeper knows no such file and leaves it alone; if it
+// ran here since, the newest log is another one and the mark no longer counts.
 #pragma once
 
 #include <cstdint>
@@ -34,10 +34,10 @@ inline constexpr std::uint64_t kMarkSlotOffset = 4096;  // of slot 1
 [[nodiscard]] Bytes encode_mark(const FlushedMark& mark);
 [[nodiscard]] std::optional<FlushedMark> decode_mark(BytesView slot);
 
-// Replaces the mark file, durably, with one that says "nothing of this log is flushed". Leaves it
-// open as `handle`.
+// Replaces the mark file, durably, with this one; {.log_first_zxid} alone says "nothing of that log
+// is flushed". Leaves it open as `handle`.
 void append_new_mark(FileBatch& batch, const std::string& log_directory, FileHandle handle,
-                     Zxid log_first_zxid);
+                     const FlushedMark& mark);
 
 // The best valid slot; nothing if there is none.
 [[nodiscard]] Result<std::optional<FlushedMark>> read_mark(FilePort& files,

@@ -92,7 +92,7 @@ void LogWriter::emit_open(FileBatch& batch, const Segment& segment) {
   mark_handle_ = handles_.next();
   mark_ = {.log_first_zxid = segment.log_first_zxid};
   unmarked_bytes_ = unmarked_records_ = 0;
-  append_new_mark(batch, options_.log_dir, mark_handle_, segment.log_first_zxid);
+  append_new_mark(batch, options_.log_dir, mark_handle_, mark_);
   batch.emplace_back(op::Create{.handle = log_handle_,
                                 .path = options_.log_dir + "/" + log_name(segment.log_first_zxid)});
 }
@@ -130,6 +130,12 @@ FileBatch LogWriter::stop() {
   batch.emplace_back(op::Close{.handle = log_handle_});
   batch.emplace_back(op::Close{.handle = mark_handle_});
   log_handle_ = mark_handle_ = {};
+  return batch;
+}
+
+FileBatch LogWriter::end_at(Zxid last) {
+  FileBatch batch = stop();
+  last_zxid_ = last;
   return batch;
 }
 

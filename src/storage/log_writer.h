@@ -48,6 +48,9 @@ class LogWriter {
   void note_flushed(Zxid up_to);
   // For a clean stop, after the last batch completed: the final mark, flushed, and files closed.
   [[nodiscard]] FileBatch stop();
+  // The same before the log is cut (log_cut.h) or replaced (snapshot_install.h); submitted in one
+  // batch with that. Afterwards the log ends at `last`, and the next append opens a file.
+  [[nodiscard]] FileBatch end_at(Zxid last);
 
  private:
   struct Segment {  // the pending records of one file

@@ -47,6 +47,12 @@ struct MemoryFiles::File {
     for (const Change& change : unflushed) apply(flushed_content, change);
     unflushed.clear();
   }
+  void flip(std::size_t offset, char mask) {
+    content[offset] = static_cast<char>(content[offset] ^ mask);
+    if (offset < flushed_content.size()) {
+      flushed_content[offset] = static_cast<char>(flushed_content[offset] ^ mask);
+    }
+  }
   void power_cut(const Chance& chance) {
     const auto mercy = static_cast<Mercy>(chance(static_cast<std::uint64_t>(Mercy::kCount)));
     const auto survives = [&] {
@@ -108,6 +114,9 @@ Result<std::vector<DirectoryEntry>> MemoryFiles::list(const std::string& path) {
 }
 
 Result<Bytes> MemoryFiles::read(const std::string& path, std::uint64_t offset, std::size_t count) {
+  if (read_fault_) {
+    if (auto fault = read_fault_(path, offset, count)) return std::unexpected(*std::move(fault));
+  }
   const Result<FilePointer> file = file_at(path);
   if (!file) return std::unexpected(file.error());
   const Bytes& content = (*file)->content;
@@ -184,14 +193,56 @@ std::optional<Bytes> MemoryFiles::get(const std::string& path) const {
   return (*file)->content;
 }
 
+std::vector<std::string> MemoryFiles::paths() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, directory] : directories_) {
+    for (const auto& [name, file] : directory.names) paths.push_back(path + "/" + name);
+  }
+  std::ranges::sort(paths);
+  return paths;
+}
+
+bool MemoryFiles::flip(const std::string& path, std::uint64_t offset, char mask) {
+  const Result<FilePointer> file = file_at(path);
+  if (!file || offset >= (*file)->content.size()) return false;
+  (*file)->flip(static_cast<std::size_t>(offset), mask);
+  return true;
+}
+
+MemoryFiles::Image MemoryFiles::image() const {
+  Image image;
+  for (const auto& [path, directory] : directories_) {
+    image.directories_.push_back(path);
+    for (const auto& [name, file] : directory.names) {
+      image.files_[path + "/" + name] = file->content;
+    }
+  }
+  return image;
+}
+
+void MemoryFiles::restore(const Image& image) {
+  wipe();
+  for (const std::string& path : image.directories_) directories_[path];
+  for (const auto& [path, content] : image.files_) put(path, content);
+}
+
+void MemoryFiles::wipe() {
+  kill();
+  directories_.clear();
+}
+
 // ---- Operations
 
 Result<void> MemoryFiles::apply(const FileOp& op) {
   std::optional<Error> fault;
   if (fault_) fault = fault_(op);
   Result<void> applied;
+  const bool can_be_lost =
+      std::holds_alternative<op::Write>(op) || std::holds_alternative<op::Flush>(op);
   if (fault)
     applied = std::unexpected(*std::move(fault));
+  else if (can_be_lost && phantom_ && phantom_(op))
+    return {};
   else
     applied = dispatch(op);
   if (applied) return applied;
@@ -299,6 +350,13 @@ Result<void> MemoryFiles::apply_op(const op::FlushDirectory& op) {
   if (directory == directories_.end()) return no_such(op.path);
   directory->second.flushed_names = directory->second.names;
   directory->second.unflushed.clear();
+  return {};
+}
+
+Result<void> MemoryFiles::apply_op(const op::Read& op) {
+  Result<Bytes> bytes = read(op.path, op.offset, op.count);
+  if (!bytes) return std::unexpected(bytes.error());
+  *op.into = *std::move(bytes);
   return {};
 }
 

@@ -31,6 +31,10 @@ class MemoryFiles : public FilePort {
   // Asked before every operation; an error makes it fail.
   using Fault = std::function<std::optional<Error>(const FileOp&)>;
 
+  using ReadFault = std::function<std::optional<Error>(const std::string& path,
+                                                       std::uint64_t offset, std::size_t count)>;
+  using Phantom = std::function<bool(const FileOp&)>;
+
   MemoryFiles();
   ~MemoryFiles() override;
 
@@ -54,11 +58,28 @@ class MemoryFiles : public FilePort {
   void power_cut(const Chance& chance);
 
   void set_fault(Fault fault) { fault_ = std::move(fault); }
+  // Asked before every read of a file's bytes (FilePort::read and op::Read), with the path and the
+  // range: latent sector errors.
+  void set_read_fault(ReadFault fault) { read_fault_ = std::move(fault); }
+  // Asked before every write and flush: true makes it be reported as done and not be done.
+  void set_phantom(Phantom phantom) { phantom_ = std::move(phantom); }
   void set_capacity(std::uint64_t bytes) { capacity_bytes_ = bytes; }
 
   // Around the port: whole files, flushed, their directories made.
   void put(const std::string& path, Bytes content);
   [[nodiscard]] std::optional<Bytes> get(const std::string& path) const;
+  [[nodiscard]] std::vector<std::string> paths() const;  // of all files, sorted
+  // Rot: this byte changes by `mask`, as the process sees it and on the disk, flushed or not.
+  // False: there is no such byte.
+  bool flip(const std::string& path, std::uint64_t offset, char mask);
+
+  // A copy of the disk as it would survive a kill (not a power cut), to go back to later.
+  class Image;
+  [[nodiscard]] Image image() const;
+  // kill(), and then the disk is what it was: a restored backup, flushed.
+  void restore(const Image& image);
+  // kill(), and then the disk is empty.
+  void wipe();
 
  private:
   struct File;
@@ -95,6 +116,7 @@ class MemoryFiles : public FilePort {
   Result<void> apply_op(const op::Rename& op);
   Result<void> apply_op(const op::Remove& op);
   Result<void> apply_op(const op::FlushDirectory& op);
+  Result<void> apply_op(const op::Read& op);
 
   [[nodiscard]] Result<Directory*> directory_of(const std::string& path);
   [[nodiscard]] Result<FilePointer> file_at(const std::string& path) const;
@@ -108,7 +130,20 @@ class MemoryFiles : public FilePort {
   std::deque<Queued> log_queue_;
   std::deque<Queued> background_queue_;
   Fault fault_;
+  ReadFault read_fault_;
+  Phantom phantom_;
   std::uint64_t capacity_bytes_ = UINT64_MAX;
+};
+
+// What a disk held: path and content.
+class MemoryFiles::Image {
+ public:
+  [[nodiscard]] const std::map<std::string, Bytes>& files() const { return files_; }
+
+ private:
+  friend class MemoryFiles;
+  std::map<std::string, Bytes> files_;
+  std::vector<std::string> directories_;
 };
 
 }  // namespace synod::storage

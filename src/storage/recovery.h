@@ -34,12 +34,21 @@ class RecoverySink : public SnapshotSink {
   virtual void txn(const jute::Txn& txn, BytesView body) = 0;
 };
 
+// An entry of the log as it lies there.
+struct LoggedEntry {
+  Zxid zxid;
+  SharedBytes bytes;
+};
+
 struct RecoveryOptions {
-  bool creates_directories = true;                 // zookeeper.datadir.autocreate
-  bool creates_database = true;                    // zookeeper.db.autocreate
-  bool trusts_empty_snapshot = false;              // zookeeper.snapshot.trust.empty
-  bool accepts_gaps = false;                       // replay over missing zxids instead of refusing
-  std::size_t chunk_bytes = std::size_t{4} << 20;  // of what is read at once
+  bool creates_directories = true;     // zookeeper.datadir.autocreate
+  bool creates_database = true;        // zookeeper.db.autocreate
+  bool trusts_empty_snapshot = false;  // zookeeper.snapshot.trust.empty
+  bool accepts_gaps = false;           // replay over missing zxids instead of refusing
+  bool is_member = false;              // of an ensemble: see has_memory
+  std::size_t recent_max = 500;        // of RecoveryReport::recent, in entries …
+  std::size_t recent_bytes_max = std::size_t{32} << 20;  // … and bytes
+  std::size_t chunk_bytes = std::size_t{4} << 20;        // of what is read at once
   std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>
       progress;  // may be empty
 };
@@ -53,9 +62,24 @@ struct RecoveryReport {
   std::uint64_t txns_replayed = 0;
   std::optional<std::int64_t> current_epoch;   // from the epoch files, as they are now
   std::optional<std::int64_t> accepted_epoch;  // (only ensembles have them)
-  std::vector<std::string> warnings;           // for the operator, in the order things were found
+  // The log's last entries, oldest first and without a gap, ending with last_zxid; possibly from
+  // below the snapshot. Empty also where the snapshot is newer than the log.
+  std::vector<LoggedEntry> recent;
+  // False: this directory may be less than what its server promised or acknowledged: it is empty
+  // (and no `initialize` marker says that this is how it should be; honoured once), or its server
+  // has not been synchronised since it was, or currentEpoch could not be read.
+  bool has_memory = true;
+  std::vector<std::string> warnings;  // for the operator, in the order things were found
+
+  // What consensus starts with. A directory of a server that was on its own has no such files, and
+  // the epoch of its last transaction then.
+  [[nodiscard]] std::uint32_t promised_epoch() const;      // acceptedEpoch
+  [[nodiscard]] std::uint32_t synchronised_epoch() const;  // currentEpoch
 };
 
+// Also again, on a port in use, after a cut or an installation: while nothing is on its way to log
+// and snapshots, and their files are closed (LogWriter::end_at).
+//
 // Blocks. An error says which file, where in it, what is wrong and what can be done; nothing has
 // been served or cut then that was not safe to.
 [[nodiscard]] Result<RecoveryReport> recover(FilePort& files, const DataDirectory& directory,

@@ -1,5 +1,7 @@
 #include "storage/snapshot_reader.h"
 
+#include <algorithm>
+
 #include "storage/compression.h"
 
 namespace synod::storage {
@@ -44,6 +46,13 @@ Result<SnapshotTrailer> read_snapshot(FilePort& files, const std::string& direct
   if (!trailer) return in_file(path, trailer.error());
   if (trailer->digest && trailer->digest->zxid < file.zxid) trailer->digest.reset();
   return trailer;
+}
+
+Zxid content_zxid(const SnapshotFile& file, const SnapshotTrailer& trailer) {
+  Zxid zxid = file.zxid;
+  if (trailer.digest) zxid = std::max(zxid, trailer.digest->zxid);
+  if (trailer.last_zxid) zxid = std::max(zxid, *trailer.last_zxid);
+  return zxid;
 }
 
 }  // namespace synod::storage

@@ -22,4 +22,8 @@ struct SnapshotReadOptions {
                                                     const SnapshotFile& file, SnapshotSink& sink,
                                                     const SnapshotReadOptions& options = {});
 
+// The highest zxid that may have gone into the content: a snapshot that was written while its
+// server went on holds more than its name says. Where the trailer is silent, the name's.
+[[nodiscard]] Zxid content_zxid(const SnapshotFile& file, const SnapshotTrailer& trailer);
+
 }  // namespace synod::storage

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutation.h"
 #include "storage/compression.h"
 
 namespace synod::storage {
@@ -57,7 +58,9 @@ FileBatch SnapshotWriter::take_batch() {
     offset_ += size;
     unflushed_bytes_ += size;
   }
-  if (is_last || unflushed_bytes_ >= options_.flush_every_bytes) {
+  const bool is_flush_due = (is_last && !is_mutated(Mutation::kSnapNotFlushed)) ||
+                            unflushed_bytes_ >= options_.flush_every_bytes;
+  if (is_flush_due) {
     batch.emplace_back(op::Flush{.handle = handle_});
     unflushed_bytes_ = 0;
   }
@@ -71,6 +74,12 @@ FileBatch SnapshotWriter::publish() {
   return {op::Close{.handle = handle_},
           op::Rename{.from = temporary_path(), .to = options_.directory + "/" + file().name},
           op::FlushDirectory{.path = options_.directory}};
+}
+
+FileBatch SnapshotWriter::release() {
+  SYNOD_ASSERT(stage_ == Stage::kTaken);
+  stage_ = Stage::kClosed;
+  return {op::Close{.handle = handle_}};
 }
 
 FileBatch SnapshotWriter::abandon() {

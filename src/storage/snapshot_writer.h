@@ -49,6 +49,9 @@ class SnapshotWriter {
   [[nodiscard]] FileBatch take_batch();
   // Gives the flushed file its name.
   [[nodiscard]] FileBatch publish();
+  // Instead of publish(): the flushed file is closed and keeps its unfinished name, for
+  // snapshot_install.h.
+  [[nodiscard]] FileBatch release();
   // Instead of publish(), at any time, also after a failed batch.
   [[nodiscard]] FileBatch abandon();
 
