@@ -4,8 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/config.h"
@@ -49,6 +52,11 @@ std::expected<server::ConfigInput, server::ConfigError> config_input(
   server::ConfigInput input;
   input.state_dir = server::default_state_dir(environment("XDG_STATE_HOME"), environment("HOME"));
   input.properties = properties;
+  input.read_text = [](const std::filesystem::path& path) -> std::optional<std::string> {
+    auto file = server::read_config_file(path);
+    if (!file) return std::nullopt;
+    return std::move(file->text);
+  };
   for (const char* name : {"SERVER_JVMFLAGS", "JVMFLAGS"})
     input.environment.push_back({name, environment(name)});
   if (words.size() == 1) {

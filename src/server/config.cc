@@ -6,7 +6,6 @@
 #include <fstream>
 #include <functional>
 #include <map>
-#include <tuple>
 #include <utility>
 
 #include "server/config_keys.h"
@@ -22,6 +21,7 @@ constexpr std::string_view kCommandLineSource = "command line";
 constexpr std::string_view kStartLine = "port datadir [tickTime] [maxClientCnxns]";
 constexpr std::int64_t kLeastExtraBytes = 1024;
 constexpr std::size_t kLongestShownText = 200;
+constexpr std::string_view kAnyAddress = "0.0.0.0";
 
 // What the JVM and its libraries read for themselves; not worth a warning in JVMFLAGS.
 constexpr std::string_view kForeignPrefixes[] = {"java.", "javax.", "jdk.",     "sun.",  "com.",
@@ -51,6 +51,10 @@ struct Setting {
   bool has_raw_bytes = false;
 };
 
+std::pair<Spelling, Layer> strength(const Setting& setting) {
+  return {setting.spelling, setting.layer};
+}
+
 std::string shown(const Place& place) {
   return place.line == 0 ? place.source : fmt::format("{}:{}", place.source, place.line);
 }
@@ -75,8 +79,6 @@ bool is_foreign(std::string_view key) {
   return std::ranges::any_of(kForeignPrefixes,
                              [key](std::string_view prefix) { return key.starts_with(prefix); });
 }
-
-bool is_member_line(const KeyRow& row) { return row.name == "server.*"; }
 
 struct Found {
   const KeyRow* row = nullptr;
@@ -113,7 +115,7 @@ Found find_bare_property(std::string_view key) {
 Found find_property(std::string_view key) {
   Found found = key.starts_with(kPrefix) ? find_prefixed_property(key.substr(kPrefix.size()))
                                          : find_bare_property(key);
-  if (found.row != nullptr && is_member_line(*found.row)) return {};  // Members: file only.
+  if (is_membership_key(found.name)) return {};  // Members: file only.
   return found;
 }
 
@@ -151,9 +153,10 @@ class Loader {
   Loader(const ConfigInput& input, Config base) : input_(input), config_(std::move(base)) {}
 
   std::expected<LoadedConfig, ConfigError> load() {
-    for (auto step : {&Loader::read_file, &Loader::read_properties, &Loader::choose_winners,
-                      &Loader::apply_winners, &Loader::apply_members, &Loader::check_places,
-                      &Loader::derive_timeouts, &Loader::derive_access}) {
+    for (auto step : {&Loader::read_file, &Loader::read_properties, &Loader::read_dynamic_file,
+                      &Loader::choose_winners, &Loader::apply_winners, &Loader::check_data_dir,
+                      &Loader::apply_members, &Loader::check_listener, &Loader::derive_timeouts,
+                      &Loader::derive_access, &Loader::check_peer_security}) {
       if (const Check done = (this->*step)(); !done) return std::unexpected(done.error());
     }
     derive_the_rest();
@@ -165,27 +168,30 @@ class Loader {
     warnings_.push_back({kind, place.source, place.line, std::move(key), std::move(text)});
   }
 
-  Check read_file() {
-    if (!input_.file) return {};
-    const std::string& name = input_.file->name;
-    auto entries = parse_properties(input_.file->text);
+  Check read_file() { return input_.file ? read_entries(*input_.file, false) : Check{}; }
+
+  Check read_entries(const ConfigFile& file, bool has_only_members) {
+    auto entries = parse_properties(file.text);
     if (!entries) {
-      return std::unexpected(ConfigError{.source = name,
+      return std::unexpected(ConfigError{.source = file.name,
                                          .line = entries.error().line,
                                          .key = {},
                                          .value = entries.error().escape,
                                          .reason = "\\u and four hexadecimal digits"});
     }
     for (PropertyEntry& entry : *entries) {
-      add(Setting{.place = {name, entry.line},
-                  .layer = Layer::kFile,
-                  .written_key = entry.key,
-                  .name = {},
-                  .row = nullptr,
-                  .spelling = {},
-                  .value = std::move(entry.value),
-                  .has_raw_bytes = entry.has_raw_bytes},
-          find_in_file(entry.key));
+      Setting setting{.place = {file.name, entry.line},
+                      .layer = Layer::kFile,
+                      .written_key = entry.key,
+                      .name = {},
+                      .row = nullptr,
+                      .spelling = {},
+                      .value = std::move(entry.value),
+                      .has_raw_bytes = entry.has_raw_bytes};
+      if (has_only_members && !is_membership_key(entry.key)) {
+        return not_accepted(setting, "only server.N, group.N and weight.N in this file");
+      }
+      add(std::move(setting), find_in_file(entry.key));
     }
     return {};
   }
@@ -241,7 +247,6 @@ class Loader {
     for (const Setting& setting : settings_) {
       const auto [place, is_first] = winners_.try_emplace(setting.name, &setting);
       if (is_first) continue;
-      const auto strength = [](const Setting& s) { return std::tuple(s.spelling, s.layer); };
       const bool wins = strength(setting) >= strength(*place->second);
       const Setting* loser = wins ? std::exchange(place->second, &setting) : &setting;
       losers_.push_back(loser);
@@ -323,55 +328,164 @@ class Loader {
     }
   }
 
-  // One participant runs standalone, and its client part is the listener where clientPort is unset.
-  Check apply_members() {
-    bool has_participant = false;
-    const Setting* last_member = nullptr;
+  // The members may stand in a file of their own: then only there, and nothing else in it.
+  Check read_dynamic_file() {
+    const Setting* pointer = nullptr;
     for (const Setting& setting : settings_) {
-      if (!is_member_line(*setting.row) || winners_.at(setting.name) != &setting) continue;
-      const auto member = parse_member(setting);
-      if (!member) return not_accepted(setting, describe(setting.row->accepts));
-      if (last_member != nullptr) {
-        return not_accepted(setting, "this version serves standalone only, so one server line");
+      if (setting.name != "dynamicConfigFile") continue;
+      if (pointer == nullptr || strength(setting) >= strength(*pointer)) pointer = &setting;
+    }
+    if (pointer == nullptr) return {};
+    for (const Setting& setting : settings_) {
+      if (!is_membership_key(setting.name)) continue;
+      return not_accepted(setting, "in the file that dynamicConfigFile names, and only there");
+    }
+    auto text = read_text(pointer->value);
+    if (!text) return not_accepted(*pointer, "a file that can be read, with the server.N lines");
+    return read_entries(ConfigFile{.name = pointer->value, .text = std::move(*text)}, true);
+  }
+
+  std::optional<std::string> read_text(const std::filesystem::path& path) const {
+    return input_.read_text ? input_.read_text(path) : std::nullopt;
+  }
+
+  // One voter runs standalone, unless that is switched off; several are an ensemble.
+  Check apply_members() {
+    std::vector<const Setting*> settings;
+    std::vector<MembershipLine> lines;
+    for (const Setting& setting : settings_) {
+      if (!is_membership_key(setting.name) || winners_.at(setting.name) != &setting) continue;
+      settings.push_back(&setting);
+      lines.push_back({setting.name, setting.value});
+    }
+    auto membership = read_membership(lines, config_.multi_address_enabled);
+    if (!membership) {
+      return not_accepted(*settings[membership.error().line], membership.error().reason);
+    }
+    const std::size_t voters = membership->voter_count();
+    if (voters == 0 && membership->members.empty() && config_.standalone_enabled) return {};
+    if (voters == 0) return no_voters(settings);
+    if (voters == 1 && config_.standalone_enabled) return apply_only_voter(*membership);
+    membership->version = version_of_dynamic_file(config_.dynamic_config_file.string());
+    warn_of_members(*membership);
+    config_.ensemble = std::move(*membership);
+    return apply_ensemble();
+  }
+
+  Check no_voters(const std::vector<const Setting*>& settings) {
+    if (!settings.empty()) {
+      return not_accepted(*settings.back(),
+                          "at least one participant; an observer cannot serve alone");
+    }
+    return not_accepted(*winner("standaloneEnabled"),
+                        "true where there is no server.N line, as in server.1=host:2888:3888");
+  }
+
+  Check apply_only_voter(const consensus::Membership& membership) {
+    for (const auto& [id, member] : membership.members) {
+      const Setting& setting = *winner(fmt::format("server.{}", id.value));
+      if (member.is_observer) {
+        return not_accepted(setting,
+                            "no observer beside a single participant, unless "
+                            "standaloneEnabled=false says that it is an ensemble");
       }
-      last_member = &setting;
-      has_participant = !member->is_observer;
-      if (const Check listens = use_client_part(setting, *member); !listens) return listens;
-    }
-    if (last_member != nullptr && !has_participant) {
-      return not_accepted(*last_member, "at least one participant; an observer cannot serve alone");
-    }
-    if (!config_.standalone_enabled) {
-      return not_accepted(*winner("standaloneEnabled"),
-                          "true; this version serves standalone only");
+      if (const Check listens = use_client_part(setting, member); !listens) return listens;
     }
     return {};
   }
 
-  static std::optional<MemberLine> parse_member(const Setting& setting) {
-    const std::string_view id =
-        std::string_view(setting.name).substr(std::string_view("server.").size());
-    const bool is_number =
-        parse_value(whole(-kLongMax, kLongMax), id, NumberStyle::kDecimal).has_value();
-    return is_number ? parse_member_line(setting.value) : std::nullopt;
+  void warn_of_members(const consensus::Membership& membership) {
+    const std::size_t voters = membership.voter_count();
+    if (!membership.groups.empty()) return;
+    const Place place{config_.dynamic_config_file.empty() ? input_.file->name
+                                                          : config_.dynamic_config_file.string(),
+                      0};
+    if (voters <= 2) {
+      warn(WarningKind::kEnsemble, place, "server.*",
+           fmt::format("{} of {} must be up: no failure is tolerated, and three servers tolerate "
+                       "one",
+                       voters, voters));
+    } else if (voters % 2 == 0) {
+      warn(WarningKind::kEnsemble, place, "server.*",
+           fmt::format("{} voters tolerate no more failures than {}", voters, voters - 1));
+    }
   }
 
-  Check use_client_part(const Setting& setting, const MemberLine& member) {
-    if (!member.client_port) return {};
-    if (!config_.client_port) {
-      config_.client_port = member.client_port;
-      if (config_.client_port_address.empty()) config_.client_port_address = member.client_host;
-    } else if (config_.client_port != member.client_port) {
+  Check apply_ensemble() {
+    for (const auto& [name, value] : {std::pair{"initLimit", config_.init_limit_ticks},
+                                      std::pair{"syncLimit", config_.sync_limit_ticks}}) {
+      if (value != 0) continue;
+      if (const Setting* set = winner(name)) return not_accepted(*set, "at least 1 tick");
+      return std::unexpected(ConfigError{
+          .source = input_.file->name,
+          .line = 0,
+          .key = name,
+          .value = {},
+          .reason = fmt::format("missing; an ensemble needs it (synod explain {}), as in {}={}",
+                                name, name, std::string_view(name) == "initLimit" ? 10 : 5)});
+    }
+    if (const Check named = apply_my_id(); !named) return named;
+    const consensus::Member& me = config_.ensemble->members.at(config_.my_id);
+    const Setting& setting = *winner(fmt::format("server.{}", config_.my_id.value));
+    const std::string_view role = me.is_observer ? "observer" : "participant";
+    if (!config_.peer_type.empty() && config_.peer_type != role) {
+      const Setting& hint = *winner("peerType");
+      warn(WarningKind::kEnsemble, hint.place, hint.written_key,
+           fmt::format("server.{} says {}, which counts", config_.my_id.value, role));
+    }
+    return use_client_part(setting, me);
+  }
+
+  // The number of this server among the others; no file is an accident waiting to happen, so none
+  // is made up.
+  Check apply_my_id() {
+    const std::string file = (config_.data_dir / "myid").string();
+    const auto complain = [&file](std::optional<std::string> value, std::string reason) {
+      return std::unexpected(ConfigError{
+          .source = file, .line = 0, .key = {}, .value = std::move(value), .reason = reason});
+    };
+    const auto text = read_text(file);
+    if (!text) {
+      return complain(std::nullopt,
+                      fmt::format("missing, or not readable; it says which of the server.N lines "
+                                  "is this server: echo N > {}",
+                                  file));
+    }
+    const std::string first_line(trim(text->substr(0, text->find('\n'))));
+    const auto id = parse_server_id(first_line);
+    if (!id) return complain(first_line, "the number of this server, from 1 to 254");
+    if (!config_.ensemble->members.contains(*id)) {
+      return complain(first_line, fmt::format("a number N that has a server.N line; there is no "
+                                              "server.{}",
+                                              id->value));
+    }
+    config_.my_id = *id;
+    return {};
+  }
+
+  // Java's rule: the server line names the listener; a clientPort beside it must say the same.
+  Check use_client_part(const Setting& setting, const consensus::Member& member) {
+    if (!member.client) return {};
+    const std::string host = member.client->host == kAnyAddress ? "" : member.client->host;
+    const int port = member.client->port;
+    if (config_.client_port && *config_.client_port != port) {
       return not_accepted(
           setting, fmt::format("the client port that clientPort has, {}", *config_.client_port));
     }
+    const std::string& configured = config_.client_port_address;
+    if (config_.client_port && !configured.empty() && configured != kAnyAddress &&
+        configured != host) {
+      return not_accepted(
+          setting, fmt::format("the client address that clientPortAddress has, {}", configured));
+    }
+    config_.client_port = port;
+    config_.client_port_address = host;
     return {};
   }
 
-  Check check_places() {
-    const std::string source = input_.file ? input_.file->name : "defaults";
+  Check check_data_dir() {
     if (config_.data_dir.empty()) {
-      return std::unexpected(ConfigError{.source = source,
+      return std::unexpected(ConfigError{.source = base_name(),
                                          .line = 0,
                                          .key = "dataDir",
                                          .value = {},
@@ -380,14 +494,20 @@ class Loader {
                                              "as in dataDir=/var/lib/zookeeper"});
     }
     if (config_.data_log_dir.empty()) config_.data_log_dir = config_.data_dir;
+    return {};
+  }
+
+  Check check_listener() {
     if (config_.client_port) return {};
     if (const Setting* address = winner("clientPortAddress")) {
       return not_accepted(*address, "an address together with a clientPort, which is missing");
     }
-    warn(WarningKind::kNoListener, {source, 0}, "clientPort",
+    warn(WarningKind::kNoListener, {base_name(), 0}, "clientPort",
          "missing; no client can connect until it is set, as in clientPort=2181");
     return {};
   }
+
+  std::string base_name() const { return input_.file ? input_.file->name : "defaults"; }
 
   Check derive_timeouts() {
     const auto ticks = [this](std::int64_t count) {
@@ -415,6 +535,27 @@ class Loader {
     if (config_.enforce_auth_enabled && config_.enforce_auth_schemes.empty()) {
       return not_accepted(*winner("enforce.auth.enabled"),
                           "true together with enforce.auth.schemes, which is missing");
+    }
+    return {};
+  }
+
+  Check check_peer_security() {
+    if (config_.quorum_auth_server_require_sasl && !config_.quorum_auth_learner_require_sasl) {
+      return not_accepted(*winner("quorum.auth.serverRequireSasl"),
+                          "true together with quorum.auth.learnerRequireSasl=true");
+    }
+    if (config_.quorum_auth_learner_require_sasl && !config_.quorum_auth_enable_sasl) {
+      return not_accepted(*winner("quorum.auth.learnerRequireSasl"),
+                          "true together with quorum.auth.enableSasl=true");
+    }
+    if (config_.quorum_auth_enable_sasl && config_.jaas_file.empty()) {
+      return not_accepted(*winner("quorum.auth.enableSasl"),
+                          "true together with java.security.auth.login.config, which is missing");
+    }
+    const bool has_tls = config_.ssl_quorum || config_.port_unification;
+    if (has_tls && config_.ssl_quorum_key_store_location.empty()) {
+      return not_accepted(*winner(config_.ssl_quorum ? "sslQuorum" : "portUnification"),
+                          "true together with ssl.quorum.keyStore.location, which is missing");
     }
     return {};
   }

@@ -15,10 +15,14 @@
 #include <cstdint>
 #include <expected>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/ids.h"
+#include "consensus/membership.h"
 
 namespace synod::server {
 
@@ -43,9 +47,63 @@ struct Config {
   int max_session_timeout_ms = -1;  // Loaded: never -1, 20 ticks where not set.
   int sessionless_connection_timeout_ms = 10000;
 
-  // Membership. This version serves standalone, so standalone_enabled is always true.
+  // Who belongs together. Loaded: nothing where the server runs alone.
+  std::optional<consensus::Membership> ensemble;
+  ServerId my_id{};  // of the file myid; in an ensemble only
   bool standalone_enabled = true;
   bool reconfig_enabled = false;
+  std::filesystem::path dynamic_config_file;
+  std::string peer_type;  // A hint: the server line has the say. Empty: not set.
+  bool multi_address_enabled = false;
+
+  // Election, and following a leader.
+  int init_limit_ticks = 0;  // 0: not set, which an ensemble refuses. So the next one.
+  int sync_limit_ticks = 0;
+  int connect_to_learner_master_limit_ticks = 0;  // 0 = as initLimit.
+  bool quorum_listen_on_all_ips = false;
+  bool leader_serves = true;
+  int cnx_timeout_ms = 5000;
+  int quorum_cnxn_timeout_ms = -1;  // -1 = tickTime * syncLimit.
+  bool tcp_keep_alive = true;
+  int election_port_bind_retry = 3;  // 0 = for ever.
+  int fast_leader_min_notification_interval_ms = 200;
+  int fast_leader_max_notification_interval_ms = 60'000;
+  int leader_connect_delay_during_retry_ms = 100;
+  int commit_log_count = 500;
+  double snapshot_size_factor = 0.33;  // Negative: never from the log on disk.
+  bool force_snapshot_sync = false;
+  int observer_reconnect_delay_ms = 0;
+  int observer_election_delay_ms = 200;
+  bool local_sessions_enabled = false;
+  bool local_sessions_upgrading_enabled = false;
+  std::int64_t testing_initial_zxid = -1;  // -1 = off.
+
+  // TLS and SASL between servers.
+  bool ssl_quorum = false;
+  bool port_unification = false;
+  bool ssl_quorum_reload_cert_files = false;
+  std::string ssl_quorum_key_store_location;
+  std::string ssl_quorum_key_store_password;
+  std::string ssl_quorum_key_store_password_path;
+  std::string ssl_quorum_key_store_type;  // Empty: by the file's ending.
+  std::string ssl_quorum_trust_store_location;
+  std::string ssl_quorum_trust_store_password;
+  std::string ssl_quorum_trust_store_password_path;
+  std::string ssl_quorum_trust_store_type;
+  std::string ssl_quorum_protocol;
+  std::vector<std::string> ssl_quorum_enabled_protocols;  // Empty: ssl_quorum_protocol, or both.
+  std::vector<std::string> ssl_quorum_cipher_suites;
+  std::string ssl_quorum_client_auth = "need";
+  bool ssl_quorum_hostname_verification = true;
+  bool ssl_quorum_client_hostname_verification = true;
+  bool ssl_quorum_crl = false;
+  int ssl_quorum_handshake_detection_timeout_ms = 5000;
+  bool quorum_auth_enable_sasl = false;
+  bool quorum_auth_learner_require_sasl = false;
+  bool quorum_auth_server_require_sasl = false;
+  std::string quorum_auth_learner_context = "QuorumLearner";
+  std::string quorum_auth_server_context = "QuorumServer";
+  std::filesystem::path jaas_file;
 
   // Limits.
   int max_client_cnxns = 60;  // Per client address; 0 or less = unlimited.
@@ -120,6 +178,9 @@ struct EnvironmentText {
   std::string text;
 };
 
+// The text of a small file; nothing where it cannot be read.
+using ReadText = std::function<std::optional<std::string>(const std::filesystem::path&)>;
+
 // Exactly one base is used: the file, or else the start line, or else the embedded defaults.
 struct ConfigInput {
   std::optional<ConfigFile> file;
@@ -127,6 +188,7 @@ struct ConfigInput {
   std::filesystem::path state_dir;           // For embedded_config.
   std::vector<std::string> properties;       // `-Dx=y` or `x=y`, in the order given.
   std::vector<EnvironmentText> environment;  // Weakest first.
+  ReadText read_text;                        // For the files myid and dynamicConfigFile.
 };
 
 // Why the server does not start. At least one of line and key is set, unless the source itself is
@@ -150,6 +212,7 @@ enum class WarningKind {
   kEncoding,      // Raw bytes that Java reads as ISO-8859-1.
   kRelativePath,  // Depends on where the server is started.
   kNoListener,    // No client can connect.
+  kEnsemble,      // The members are accepted, and not what they should be.
 };
 
 struct Warning {
@@ -170,8 +233,9 @@ struct LoadedConfig {
 // `zoo.cfg:7: tickTme: unknown key, ignored; the nearest known key is tickTime`
 [[nodiscard]] std::string to_string(const Warning& warning);
 
-// Touches neither files, environment nor clock. The first error counts: the file's top down, then
-// the environment's, then the command line's, then those that take two keys to see.
+// Touches neither files (but for those that read_text is asked for), environment nor clock. The
+// first error counts: the file's top down, then the environment's, then the command line's, then
+// those that take two keys to see.
 [[nodiscard]] std::expected<LoadedConfig, ConfigError> load_config(const ConfigInput& input);
 
 // What `synod serve` without a file starts from: loopback 127.0.0.1:2181, ticks of 2000 ms, data in

@@ -50,8 +50,6 @@ std::string status_of(const KeyRow& row) {
   switch (row.status) {
     case Status::kSupported:
       return "supported";
-    case Status::kEnsemble:
-      return "accepted; a standalone server has no use for it";
     case Status::kIgnored:
       return fmt::format("accepted and ignored: {}", row.remark);
     case Status::kLater:

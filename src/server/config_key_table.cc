@@ -4,8 +4,8 @@
 namespace synod::server {
 namespace {
 
-constexpr std::string_view kTls = "TLS";
-constexpr std::string_view kSasl = "SASL and Kerberos";
+constexpr std::string_view kTls = "TLS for clients";
+constexpr std::string_view kSasl = "SASL and Kerberos for clients";
 constexpr std::string_view kAdmin = "the admin server";
 constexpr std::string_view kMetrics = "metrics over HTTP";
 constexpr std::string_view kAudit = "the audit log";
@@ -15,7 +15,13 @@ constexpr std::string_view kNoThrottleQueue =
     "requests wait in the connection's own order, not in a queue of throttled ones";
 constexpr std::string_view kGroupCommit =
     "a flush takes what came while the last one ran, and paces itself";
-constexpr std::string_view kNoLocalSessions = "one server alone has no local sessions";
+constexpr std::string_view kOneSessionWeight = "a new session costs the same, local or not";
+constexpr std::string_view kPeerThreads = "peers share one thread and wait for each other nowhere";
+constexpr std::string_view kPipeline = "requests pass through no such pipeline";
+constexpr std::string_view kNoObserverMaster = "observers learn from the leader itself";
+constexpr std::string_view kSnapsInSlices =
+    "snapshots go to learners in slices, at the pace of each";
+constexpr std::string_view kTriedInTurn = "addresses are tried in turn until one answers";
 constexpr std::string_view kNoJvm = "there is no JVM";
 constexpr std::string_view kNoReplyCache = "reads come straight from the tree, without a cache";
 constexpr std::string_view kWatchTable = "Synod has one kind of watch table";
@@ -26,6 +32,9 @@ constexpr std::string_view kDigestAlgorithms[] = {
     "SHA-512/256", "SHA3-224", "SHA3-256", "SHA3-384", "SHA3-512", "MD5"};
 constexpr std::string_view kCompressions[] = {"", "gz", "snappy"};
 constexpr std::string_view kPeerTypes[] = {"participant", "observer"};
+constexpr std::string_view kStoreTypes[] = {"JKS", "PEM", "PKCS12"};
+constexpr std::string_view kClientAuth[] = {"need", "want", "none"};
+constexpr std::string_view kOnlyFalse[] = {"false"};
 
 constexpr std::string_view kUnlimited = "0 or less = unlimited";
 constexpr std::string_view kOff = "0 or less = off";
@@ -70,11 +79,6 @@ constexpr KeyRow unused(Status status, Origin origin, std::string_view name, Acc
           .remark = remark,
           .default_text = default_text,
           .harmless = default_text};
-}
-
-constexpr KeyRow ensemble(Origin origin, std::string_view name, Accepts accepts,
-                          std::string_view default_text, std::string_view description) {
-  return unused(Status::kEnsemble, origin, name, accepts, default_text, {}, description);
 }
 
 constexpr KeyRow ignored(std::string_view name, Accepts accepts, std::string_view default_text,
@@ -131,8 +135,8 @@ constexpr KeyRow kSessions[] = {
     property("nio.sessionlessCnxnTimeout", whole(1, kIntMax, "milliseconds"),
              &Config::sessionless_connection_timeout_ms,
              "How long a connection may live without a session."),
-    ensemble(Origin::kBare, "readonlymode.enabled", boolean(), "false",
-             "Read-only service while there is no quorum."),
+    unused(Status::kLater, Origin::kBare, "readonlymode.enabled", boolean(), "false",
+           "read-only mode", "Read-only service while there is no quorum."),
 };
 
 constexpr KeyRow kLimits[] = {
@@ -200,7 +204,7 @@ constexpr KeyRow kLimits[] = {
     property("connection_throttle_renew_session_weight", whole(1, kIntMax, "tokens"),
              &Config::connection_throttle_renew_session_weight, "Cost of a resumed session."),
     ignored("connection_throttle_local_session_weight", whole(1, kIntMax, "tokens"), "1",
-            kNoLocalSessions, "Cost of a local session."),
+            kOneSessionWeight, "Cost of a local session."),
     ignored("request_throttler.shutdownTimeout", whole(0, kIntMax, "milliseconds"), "10000",
             "a stopping server does not wait for throttled requests",
             "Wait for throttled requests at the end."),
@@ -306,8 +310,6 @@ constexpr KeyRow kAccess[] = {
     later("kerberos.minReLoginTimeMs", whole(0, kLongMax, "milliseconds"), "60000", kSasl,
           "Least time between logins."),
     later("kinit", path(), "/usr/bin/kinit", kSasl, "The program that renews tickets."),
-    unused(Status::kLater, Origin::kBare, "java.security.auth.login.config", path(), {}, kSasl,
-           "The JAAS file."),
     later("IPAuthenticationProvider.usexforwardedfor", boolean(), "false", kAdmin,
           "Take the address for the scheme `ip` from X-Forwarded-For."),
 };
@@ -349,7 +351,6 @@ constexpr KeyRow kTlsKeys[] = {
             "The port for clients with TLS."),
     refused("secureClientPortAddress", text("a host name or an address"),
             "this version has no TLS listener; leave the key out", "Its interface."),
-    later("ssl.quorum.*", text(), {}, kTls, "TLS between servers."),
     later("ssl.*", text(), {}, kTls, "Keys, trust and protocols of the TLS listener."),
     later("client.portUnification", boolean(), "false", kTls, "TLS and plain on one port."),
     later("client.certReload", boolean(), "false", kTls, "Read changed key stores again."),
@@ -360,102 +361,219 @@ constexpr KeyRow kTlsKeys[] = {
           "Drop connections before the handshake while the server is not ready."),
 };
 
-constexpr KeyRow kEnsembleKeys[] = {
-    file("standaloneEnabled", boolean(), &Config::standalone_enabled,
-         "A single server runs standalone. This version knows nothing else: `false` is refused."),
-    file("reconfigEnabled", boolean(), &Config::reconfig_enabled,
-         "Allow the operation `reconfig`."),
-    ensemble(Origin::kFile, "localSessionsEnabled", boolean(), "false", "Local sessions."),
-    ensemble(Origin::kFile, "localSessionsUpgradingEnabled", boolean(), "false",
-             "Turn a local session into a global one when it needs to be."),
+constexpr KeyRow kMembers[] = {
     {.name = "server.*",
      .origin = Origin::kFile,
      .accepts = text("host:quorumPort:electionPort[:participant|observer]"
                      "[;[clientHost:]clientPort]"),
-     .description = "A member. One is standalone; its client part is used where clientPort is not "
-                    "set. More are refused by this version.",
+     .description = "A member, by its number. One participant alone is standalone, more are an "
+                    "ensemble; the client part names the listener. Several addresses are joined "
+                    "by '|', where multiAddress.enabled allows it.",
      .default_text = "none"},
-    refused("group.*", text(), "this version serves standalone only; leave the key out",
-            "Hierarchical quorums."),
-    refused("weight.*", text(), "this version serves standalone only; leave the key out",
-            "Hierarchical quorums."),
-    refused("dynamicConfigFile", path(),
-            "this version serves standalone only and reads no membership file; leave the key out",
-            "The file with the members."),
-    ensemble(Origin::kFile, "initLimit", whole(0, kIntMax, "ticks"), "none",
-             "Time to connect and catch up."),
-    ensemble(Origin::kFile, "syncLimit", whole(0, kIntMax, "ticks"), "none",
-             "Time a follower may lag."),
-    ensemble(Origin::kFile, "connectToLearnerMasterLimit", whole(0, kIntMax, "ticks"), "initLimit",
-             "Time to connect to the leader."),
-    ensemble(Origin::kFile, "electionAlg", whole(3, 3), "3", "The election algorithm."),
-    ensemble(Origin::kFile, "quorumListenOnAllIPs", boolean(), "false",
-             "Listen for peers on all interfaces."),
-    ensemble(Origin::kFile, "peerType", word(kPeerTypes), "participant", "The role."),
-    ensemble(Origin::kFile, "oraclePath", path(), "none", "Tie-break file of two servers."),
-    ensemble(Origin::kFile, "syncEnabled", boolean(), "true",
-             "Observers write logs and snapshots."),
-    ensemble(Origin::kFile, "observerMasterPort", whole(-1, 65535, {}, kOff), "0",
-             "Followers accept observers here."),
-    ensemble(Origin::kFile, "sslQuorum", boolean(), "false", "TLS between servers."),
-    ensemble(Origin::kFile, "portUnification", boolean(), "false",
-             "TLS and plain between servers."),
-    ensemble(Origin::kFile, "sslQuorumReloadCertFiles", boolean(), "false",
-             "Read changed key stores again."),
-    ensemble(Origin::kFile, "multiAddress.enabled", boolean(), "false",
-             "Several addresses per server."),
-    ensemble(Origin::kFile, "multiAddress.reachabilityCheckEnabled", boolean(), "true",
-             "Ping them."),
-    ensemble(Origin::kFile, "multiAddress.reachabilityCheckTimeoutMs",
-             whole(0, kIntMax, "milliseconds"), "1000", "For how long."),
-    ensemble(Origin::kFile, "quorum.auth.enableSasl", boolean(), "false", "SASL between servers."),
-    ensemble(Origin::kFile, "quorum.auth.learnerRequireSasl", boolean(), "false",
-             "Required of the server a learner connects to."),
-    ensemble(Origin::kFile, "quorum.auth.serverRequireSasl", boolean(), "false",
-             "Required of learners."),
-    ensemble(Origin::kFile, "quorum.auth.learner.saslLoginContext", text(), "QuorumLearner",
-             "Section of the JAAS file."),
-    ensemble(Origin::kFile, "quorum.auth.server.saslLoginContext", text(), "QuorumServer",
-             "Section of the JAAS file."),
-    ensemble(Origin::kFile, "quorum.auth.kerberos.servicePrincipal", text(), "zkquorum/localhost",
-             "The principal."),
-    ensemble(Origin::kFile, "quorum.cnxn.threads.size", whole(0, kIntMax, "threads"), "20",
-             "Threads for it."),
-    ensemble(Origin::kProperty, "leaderServes", yes_no(), "yes", "The leader serves clients."),
-    ensemble(Origin::kProperty, "enableEagerACLCheck", boolean(), "false",
-             "Check ACLs before a write is forwarded."),
-    ensemble(Origin::kProperty, "commitLogCount", whole(500, kIntMax, "transactions"), "500",
-             "Committed transactions kept for learners.")
+    {.name = "group.*",
+     .origin = Origin::kFile,
+     .accepts = text("numbers of servers, joined by colons"),
+     .description = "A group of voters: with groups, a quorum is a majority, by weight, in a "
+                    "majority of the groups.",
+     .default_text = "none: a majority of the voters"},
+    {.name = "weight.*",
+     .origin = Origin::kFile,
+     .accepts = text("a whole number from 0"),
+     .description = "What a voter counts in its group; with 0 it never leads.",
+     .default_text = "1"},
+    file("dynamicConfigFile", path(), &Config::dynamic_config_file,
+         "The file with the server.N, group.N and weight.N lines, where they do not stand in this "
+         "one. The version is what its name ends with, in hexadecimal.")
+        .with_default("none"),
+    file("standaloneEnabled", boolean(), &Config::standalone_enabled,
+         "A single participant runs alone; `false` makes it an ensemble of one."),
+    file("reconfigEnabled", boolean(), &Config::reconfig_enabled,
+         "Allow the operation `reconfig`."),
+    file("peerType", word(kPeerTypes), &Config::peer_type,
+         "The role, as a hint: the server.N line has the say.")
+        .with_default("as server.N says"),
+    file("multiAddress.enabled", boolean(), &Config::multi_address_enabled,
+         "Several addresses per server."),
+    ignored_file("multiAddress.reachabilityCheckEnabled", boolean(), "true", kTriedInTurn,
+                 "Ping them."),
+    ignored_file("multiAddress.reachabilityCheckTimeoutMs", whole(0, kIntMax, "milliseconds"),
+                 "1000", kTriedInTurn, "For how long."),
+    ignored_file("oraclePath", path(), {}, "two voters need each other; no file replaces one",
+                 "Tie-break file of two servers."),
+};
+
+constexpr KeyRow kElection[] = {
+    file("initLimit", whole(0, kIntMax, "ticks"), &Config::init_limit_ticks,
+         "Time to agree on an epoch, and to connect and catch up. Required in an ensemble.")
+        .with_default("none"),
+    file("syncLimit", whole(0, kIntMax, "ticks"), &Config::sync_limit_ticks,
+         "Time without a word after which leader and learner give each other up. Required in an "
+         "ensemble.")
+        .with_default("none"),
+    file("connectToLearnerMasterLimit", whole(0, kIntMax, "ticks", "0 = as initLimit"),
+         &Config::connect_to_learner_master_limit_ticks, "Time to connect to the leader."),
+    unused(Status::kSupported, Origin::kFile, "electionAlg", whole(3, 3), "3", {},
+           "The election algorithm; there is one."),
+    file("quorumListenOnAllIPs", boolean(), &Config::quorum_listen_on_all_ips,
+         "Listen for peers on all interfaces, not on the addresses of the server.N line."),
+    property("electionPortBindRetry", whole(0, kIntMax, "tries", "0 = for ever"),
+             &Config::election_port_bind_retry,
+             "Tries, a second apart, to listen on the ports for peers."),
+    property("cnxTimeout", whole(1, kIntMax, "milliseconds"), &Config::cnx_timeout_ms,
+             "Time to connect to a peer for elections."),
+    property("quorumCnxnTimeoutMs", whole(-1, kIntMax, "milliseconds", "-1 = syncLimit ticks"),
+             &Config::quorum_cnxn_timeout_ms,
+             "How long a new connection of a peer may take to say who it is."),
+    property("tcpKeepAlive", boolean(), &Config::tcp_keep_alive,
+             "TCP keep-alive on connections for elections, which have no heartbeat; ZooKeeper's "
+             "default is `false`."),
+    property("fastleader.minNotificationInterval", whole(1, kIntMax, "milliseconds"),
+             &Config::fast_leader_min_notification_interval_ms,
+             "First wait for votes before they are asked for again."),
+    property("fastleader.maxNotificationInterval", whole(1, kIntMax, "milliseconds"),
+             &Config::fast_leader_max_notification_interval_ms, "Longest such wait; it doubles."),
+    property("leaderServes", yes_no(), &Config::leader_serves, "The leader serves clients, too."),
+};
+
+constexpr KeyRow kLearning[] = {
+    property("commitLogCount", whole(500, kIntMax, "transactions"), &Config::commit_log_count,
+             "Committed transactions kept in memory for learners; at least 500.")
         .raised_to_min(),
-    ensemble(Origin::kProperty, "snapshotSizeFactor", real(-1, 1'000'000), "0.33",
-             "When a learner gets a snapshot instead of log."),
-    ensemble(Origin::kProperty, "cnxTimeout", whole(0, kIntMax, "milliseconds"), "5000",
-             "Time to connect for elections."),
-    ensemble(Origin::kProperty, "quorumCnxnTimeoutMs", whole(-1, kIntMax, "milliseconds"), "-1",
-             "Read timeout for elections."),
-    ensemble(Origin::kProperty, "tcpKeepAlive", boolean(), "false",
-             "TCP keep-alive for elections."),
-    ensemble(Origin::kProperty, "electionPortBindRetry", whole(0, kIntMax, "tries"), "3",
-             "Tries to bind the election port."),
-    ensemble(Origin::kProperty, "fastleader.minNotificationInterval",
-             whole(0, kIntMax, "milliseconds"), "200", "Election notifications."),
-    ensemble(Origin::kProperty, "fastleader.maxNotificationInterval",
-             whole(0, kIntMax, "milliseconds"), "60000", "Election notifications."),
-    ensemble(Origin::kProperty, "leader.*", text(), {}, "Settings of a leader."),
-    ensemble(Origin::kProperty, "learner.*", text(), {}, "Settings of a learner."),
-    ensemble(Origin::kProperty, "follower.*", text(), {}, "Settings of a follower."),
-    ensemble(Origin::kProperty, "observer.*", text(), {}, "Settings of an observer."),
-    ensemble(Origin::kProperty, "commitProcessor.*", text(), {}, "The pipeline of an ensemble."),
-    ensemble(Origin::kBare, "leader.nodelay", boolean(), "true", "TCP_NODELAY between servers."),
-    ensemble(Origin::kBare, "follower.nodelay", boolean(), "true", "TCP_NODELAY between servers."),
-    ensemble(Origin::kProperty, "leaderConnectDelayDuringRetryMs",
-             whole(0, kIntMax, "milliseconds"), "100", "Pause between tries."),
-    ensemble(Origin::kProperty, "forceSnapshotSync", boolean(), "false",
-             "A learner always asks for a snapshot."),
-    ensemble(Origin::kProperty, "forward_learner_requests_to_commit_processor_disabled", boolean(),
-             "false", "The pipeline of a leader."),
-    ensemble(Origin::kProperty, "observerMaster.sizeLimit", whole(0, kIntMax, "bytes"), "33554432",
-             "Buffer for observers."),
+    property("snapshotSizeFactor", real(-1, 1'000'000), &Config::snapshot_size_factor,
+             "A learner further behind gets the log on disk, up to this part of a snapshot's size, "
+             "and beyond it the snapshot; below 0 always the snapshot."),
+    property("forceSnapshotSync", boolean(), &Config::force_snapshot_sync,
+             "The leader always sends a snapshot: a way out of a damaged follower."),
+    property("leaderConnectDelayDuringRetryMs", whole(0, kIntMax, "milliseconds"),
+             &Config::leader_connect_delay_during_retry_ms,
+             "Pause between tries to connect to the leader."),
+    property("observer.reconnectDelayMs", whole(0, kIntMax, "milliseconds"),
+             &Config::observer_reconnect_delay_ms,
+             "An observer waits up to so long before it connects to a leader again."),
+    property("observer.election.DelayMs", whole(0, kIntMax, "milliseconds"),
+             &Config::observer_election_delay_ms,
+             "An observer that lost its leader waits up to so long before it looks for one."),
+    file("localSessionsEnabled", boolean(), &Config::local_sessions_enabled,
+         "Sessions live on the server that made them, unknown to the others, and make no "
+         "ephemeral nodes."),
+    file("localSessionsUpgradingEnabled", boolean(), &Config::local_sessions_upgrading_enabled,
+         "A local session that makes an ephemeral node becomes a global one."),
+    {.name = "testingonly.initialZxid",
+     .origin = Origin::kProperty,
+     .accepts = whole(-1, kIntMax, "transactions", "-1 = off"),
+     .target = &Config::testing_initial_zxid,
+     .description = "For tests: a new leader starts counting here, to show what happens when the "
+                    "counter of an epoch overflows."},
+    ignored_file("syncEnabled", boolean(), "true", "an observer keeps log and snapshots always",
+                 "Observers write logs and snapshots."),
+    ignored_file("observerMasterPort", whole(-1, 65535, {}, kOff), "0", kNoObserverMaster,
+                 "Followers accept observers here."),
+    ignored("observerMaster.sizeLimit", whole(0, kIntMax, "bytes"), "33554432", kNoObserverMaster,
+            "Buffer for observers."),
+    ignored("enableEagerACLCheck", boolean(), "false", "the leader checks, and answers the same",
+            "Check ACLs before a write is forwarded."),
+    ignored("leader.maxConcurrentSnapSyncs", whole(0, kIntMax, "learners"), "10", kSnapsInSlices,
+            "Learners that get a snapshot at a time."),
+    ignored("leader.maxConcurrentDiffSyncs", whole(0, kIntMax, "learners"), "100", kSnapsInSlices,
+            "Learners that get log at a time."),
+    ignored("leader.maxTimeToWaitForEpoch", whole(-1, kIntMax, "milliseconds"), "-1",
+            "initLimit bounds that wait", "Time for a quorum to agree on an epoch."),
+    ignored("leader.ackLoggingFrequency", whole(0, kIntMax, "acknowledgements"), "1000",
+            "it is a diagnosis of Java's server", "Acknowledgements in the log."),
+    ignored("leader.closeSocketAsync", boolean(), "false", kPeerThreads, "Close in a thread."),
+    ignored("learner.closeSocketAsync", boolean(), "false", kPeerThreads, "Close in a thread."),
+    ignored("learner.asyncSending", boolean(), "false", kPeerThreads, "Send in a thread."),
+    ignored("follower.skipLearnerRequestToNextProcessor", boolean(), "false", kPipeline,
+            "The pipeline of a follower."),
+    ignored("forward_learner_requests_to_commit_processor_disabled", boolean(), "false", kPipeline,
+            "The pipeline of a leader."),
+    ignored("commitProcessor.*", text(), {}, kPipeline, "The pipeline of a member."),
+    unused(Status::kIgnored, Origin::kBare, "leader.nodelay", boolean(), "true", "it is always on",
+           "TCP_NODELAY between servers."),
+    unused(Status::kIgnored, Origin::kBare, "follower.nodelay", boolean(), "true",
+           "it is always on", "TCP_NODELAY between servers."),
+};
+
+constexpr KeyRow kPeerSecurity[] = {
+    file("sslQuorum", boolean(), &Config::ssl_quorum, "Servers speak TLS with each other."),
+    file("portUnification", boolean(), &Config::port_unification,
+         "Servers accept TLS and plain, whatever sslQuorum says of what they speak themselves: for "
+         "the change from one to the other, server by server."),
+    file("sslQuorumReloadCertFiles", boolean(), &Config::ssl_quorum_reload_cert_files,
+         "Read changed key and trust stores again."),
+    property("ssl.quorum.keyStore.location", path(), &Config::ssl_quorum_key_store_location,
+             "This server's key and certificates.")
+        .with_default("none"),
+    property("ssl.quorum.keyStore.password", text(), &Config::ssl_quorum_key_store_password,
+             "Its password.")
+        .with_default("none"),
+    property("ssl.quorum.keyStore.passwordPath", path(),
+             &Config::ssl_quorum_key_store_password_path, "The file that holds its password.")
+        .with_default("none"),
+    property("ssl.quorum.keyStore.type", word(kStoreTypes), &Config::ssl_quorum_key_store_type,
+             "Its format.")
+        .with_default("by its ending: .pem, .p12, .jks"),
+    property("ssl.quorum.trustStore.location", path(), &Config::ssl_quorum_trust_store_location,
+             "The authorities whose certificates are believed.")
+        .with_default("the system's"),
+    property("ssl.quorum.trustStore.password", text(), &Config::ssl_quorum_trust_store_password,
+             "Its password.")
+        .with_default("none"),
+    property("ssl.quorum.trustStore.passwordPath", path(),
+             &Config::ssl_quorum_trust_store_password_path, "The file that holds its password.")
+        .with_default("none"),
+    property("ssl.quorum.trustStore.type", word(kStoreTypes), &Config::ssl_quorum_trust_store_type,
+             "Its format.")
+        .with_default("by its ending: .pem, .p12, .jks"),
+    property("ssl.quorum.protocol", text("TLSv1.2 or TLSv1.3"), &Config::ssl_quorum_protocol,
+             "The version of TLS, where enabledProtocols does not say.")
+        .with_default("both"),
+    property("ssl.quorum.enabledProtocols", list("versions of TLS"),
+             &Config::ssl_quorum_enabled_protocols, "The versions of TLS.")
+        .with_default("both"),
+    property("ssl.quorum.ciphersuites", list("cipher suites, in Java's names"),
+             &Config::ssl_quorum_cipher_suites, "The cipher suites.")
+        .with_default("OpenSSL's choice"),
+    property("ssl.quorum.clientAuth", word(kClientAuth), &Config::ssl_quorum_client_auth,
+             "Whether a server that connects has to show a certificate."),
+    property("ssl.quorum.hostnameVerification", boolean(),
+             &Config::ssl_quorum_hostname_verification,
+             "The certificate of a server has to name the host that was asked for."),
+    property("ssl.quorum.clientHostnameVerification", boolean(),
+             &Config::ssl_quorum_client_hostname_verification,
+             "That of a server that connects has to name its address, or the host of a member."),
+    property("ssl.quorum.crl", boolean(), &Config::ssl_quorum_crl,
+             "Revocation lists, which the trust store has to hold (PEM), are heeded."),
+    unused(Status::kSupported, Origin::kProperty, "ssl.quorum.ocsp", word(kOnlyFalse), "false", {},
+           "Asking authorities over the network is not supported: `true` is not accepted."),
+    property("ssl.quorum.handshakeDetectionTimeoutMillis", whole(1, kIntMax, "milliseconds"),
+             &Config::ssl_quorum_handshake_detection_timeout_ms,
+             "With portUnification: who says nothing for so long speaks plain."),
+    ignored("ssl.quorum.allowReverseDnsLookup", boolean(), "true",
+            "names are never looked up in "
+            "reverse: the members' hosts are known",
+            "Reverse lookup in verifying a host."),
+    ignored("ssl.quorum.context.supplier.class", text("a Java class name"), {}, kNoJvm,
+            "A maker of TLS contexts."),
+    ignored("ssl.quorum.*", text(), {}, "Synod's TLS has no such setting",
+            "Whatever else Java's TLS can be told."),
+    file("quorum.auth.enableSasl", boolean(), &Config::quorum_auth_enable_sasl,
+         "Servers can authenticate to each other with SASL (DIGEST-MD5). Whom, and with what "
+         "password, is in the file that java.security.auth.login.config names."),
+    file("quorum.auth.learnerRequireSasl", boolean(), &Config::quorum_auth_learner_require_sasl,
+         "This server authenticates where it connects."),
+    file("quorum.auth.serverRequireSasl", boolean(), &Config::quorum_auth_server_require_sasl,
+         "Who connects to this server has to."),
+    file("quorum.auth.learner.saslLoginContext", text(), &Config::quorum_auth_learner_context,
+         "The section of that file with this server's user and password."),
+    file("quorum.auth.server.saslLoginContext", text(), &Config::quorum_auth_server_context,
+         "The section with everybody's."),
+    unused(Status::kLater, Origin::kFile, "quorum.auth.kerberos.servicePrincipal", text(),
+           "zkquorum/localhost", "Kerberos between servers", "The principal."),
+    bare("java.security.auth.login.config", path(), &Config::jaas_file, "The JAAS file.")
+        .with_default("none"),
+    ignored_file("quorum.cnxn.threads.size", whole(0, kIntMax, "threads"), "20", kPeerThreads,
+                 "Threads that connect and authenticate."),
 };
 
 constexpr KeyRow kJavaOnly[] = {
@@ -520,7 +638,10 @@ constexpr KeySection kSections[] = {
     {"Access", kAccess},
     {"Operation", kOperation},
     {"TLS", kTlsKeys},
-    {"Ensemble", kEnsembleKeys},
+    {"Members of an ensemble", kMembers},
+    {"Election and limits", kElection},
+    {"Following a leader", kLearning},
+    {"TLS and SASL between servers", kPeerSecurity},
     {"Only in Java's server", kJavaOnly},
 };
 

@@ -28,7 +28,6 @@ enum class Origin {
 
 enum class Status {
   kSupported,  // Does what it does in ZooKeeper.
-  kEnsemble,   // Read and checked; a standalone server has no use for it, in Java neither. Silent.
   kIgnored,    // Read and checked; means nothing here; says why when set to anything unusual.
   kLater,      // As kIgnored, but a later version will have a use for it.
   kRefused,    // Starting without it would betray whoever wrote it.

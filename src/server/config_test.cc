@@ -171,14 +171,21 @@ TEST(ConfigErrors, SayWhereWhatAndWhatIsAccepted) {
        "zoo.cfg:3: secureClientPort: \"2281\" is not accepted: "
        "this version has no TLS listener; leave the key out"},
       {"dynamicConfigFile=/x",
-       "zoo.cfg:3: dynamicConfigFile: \"/x\" is not accepted: this version serves standalone "
-       "only and reads no membership file; leave the key out"},
-      {"group.1=1:2",
-       "zoo.cfg:3: group.1: \"1:2\" is not accepted: "
-       "this version serves standalone only; leave the key out"},
+       "zoo.cfg:3: dynamicConfigFile: \"/x\" is not accepted: "
+       "a file that can be read, with the server.N lines"},
+      {"group.1=1:x",
+       "zoo.cfg:3: group.1: \"1:x\" is not accepted: "
+       "the numbers of servers, joined by colons, as in 1:2:3"},
+      {"group.1=1:2\ngroup.2=3:2",
+       "zoo.cfg:4: group.2: \"3:2\" is not accepted: each server in one group; server 2 is in two"},
+      {"weight.1=-1",
+       "zoo.cfg:3: weight.1: \"-1\" is not accepted: a whole number from 0 to 2147483647"},
+      {"server.1=a:1:2\ngroup.1=2",
+       "zoo.cfg:3: server.1: \"a:1:2\" is not accepted: "
+       "with groups, every voter in one of them; 1 is in none, as in group.1=1"},
       {"standaloneEnabled=false",
        "zoo.cfg:3: standaloneEnabled: \"false\" is not accepted: "
-       "true; this version serves standalone only"},
+       "true where there is no server.N line, as in server.1=host:2888:3888"},
       {"minSessionTimeout=50\nmaxSessionTimeout=40",
        "zoo.cfg:3: minSessionTimeout: \"50\" is not accepted: "
        "at most maxSessionTimeout, which is 40"},
@@ -192,21 +199,33 @@ TEST(ConfigErrors, SayWhereWhatAndWhatIsAccepted) {
       {"tickTime=a\\nb",
        "zoo.cfg:3: tickTime: \"a\\x0ab\" is not accepted: "
        "a whole number of milliseconds from 1 to 2147483647"},
-      {"server.1=localhost:2888",
-       "zoo.cfg:3: server.1: \"localhost:2888\" is not accepted: "
-       "host:quorumPort:electionPort[:participant|observer][;[clientHost:]clientPort]"},
       {"server.a=localhost:2888:3888",
-       "zoo.cfg:3: server.a: \"localhost:2888:3888\" is not accepted: "
-       "host:quorumPort:electionPort[:participant|observer][;[clientHost:]clientPort]"},
-      {"server.1=a:2888:3888\nserver.2=b:2888:3888",
-       "zoo.cfg:4: server.2: \"b:2888:3888\" is not accepted: "
-       "this version serves standalone only, so one server line"},
+       "zoo.cfg:3: server.a: \"localhost:2888:3888\" is not accepted: server.N, N from 1 to 254"},
+      {"server.0=localhost:2888:3888",
+       "zoo.cfg:3: server.0: \"localhost:2888:3888\" is not accepted: server.N, N from 1 to 254"},
+      {"server.1=a:1:2|b:1:2",
+       "zoo.cfg:3: server.1: \"a:1:2|b:1:2\" is not accepted: "
+       "one address; several need multiAddress.enabled=true"},
       {"server.1=a:2888:3888:observer",
        "zoo.cfg:3: server.1: \"a:2888:3888:observer\" is not accepted: "
        "at least one participant; an observer cannot serve alone"},
+      {"server.1=a:2888:3888\nserver.2=b:2888:3888:observer",
+       "zoo.cfg:4: server.2: \"b:2888:3888:observer\" is not accepted: no observer beside a single "
+       "participant, unless standaloneEnabled=false says that it is an ensemble"},
       {"server.1=a:2888:3888;2182",
        "zoo.cfg:3: server.1: \"a:2888:3888;2182\" is not accepted: "
        "the client port that clientPort has, 2181"},
+      {"quorum.auth.serverRequireSasl=true",
+       "zoo.cfg:3: quorum.auth.serverRequireSasl: \"true\" is not accepted: "
+       "true together with quorum.auth.learnerRequireSasl=true"},
+      {"quorum.auth.enableSasl=true",
+       "zoo.cfg:3: quorum.auth.enableSasl: \"true\" is not accepted: "
+       "true together with java.security.auth.login.config, which is missing"},
+      {"sslQuorum=true",
+       "zoo.cfg:3: sslQuorum: \"true\" is not accepted: "
+       "true together with ssl.quorum.keyStore.location, which is missing"},
+      {"ssl.quorum.ocsp=true",
+       "zoo.cfg:3: ssl.quorum.ocsp: \"true\" is not accepted: one of false"},
   };
   for (const Case& c : cases) EXPECT_EQ(error_of(third_line(c.line)), c.message) << c.line;
 }
@@ -271,7 +290,7 @@ TEST(ConfigWarnings, SayWhatHappensInstead) {
        "zoo.cfg:3: autopurge.snapRetainCount: 1 is too small; 3 is used"},
       {"tickTime=1\ntickTime=2", "zoo.cfg:3: tickTime: given again in line 4, which counts"},
       {"ssl.keyStore.location=/k",
-       "zoo.cfg:3: ssl.keyStore.location: ignored: this version does not have TLS"},
+       "zoo.cfg:3: ssl.keyStore.location: ignored: this version does not have TLS for clients"},
       {"admin.enableServer=true",
        "zoo.cfg:3: admin.enableServer: ignored: this version does not have the admin server"},
       {"nio.numWorkerThreads=8",
@@ -285,9 +304,10 @@ TEST(ConfigWarnings, SayWhatHappensInstead) {
        "not in a queue of throttled ones"},
       {"connection_throttle_local_session_weight=5",
        "zoo.cfg:3: connection_throttle_local_session_weight: ignored: "
-       "one server alone has no local sessions"},
+       "a new session costs the same, local or not"},
       {"allowSaslFailedClients=true",
-       "zoo.cfg:3: allowSaslFailedClients: ignored: this version does not have SASL and Kerberos"},
+       "zoo.cfg:3: allowSaslFailedClients: ignored: this version does not have "
+       "SASL and Kerberos for clients"},
       {"jvm.pause.monitor=true", "zoo.cfg:3: jvm.pause.monitor: ignored: there is no JVM"},
       {"dataLogDir=logs",
        "zoo.cfg:3: dataLogDir: depends on where the server is started; "
@@ -306,7 +326,7 @@ TEST(ConfigWarnings, NoneForWhatAsksForNothingUnusual) {
        {"admin.enableServer=false", "audit.enable=false", "initLimit=10", "leaderServes=no",
         "jvm.pause.monitor=false", "dataLogDir=./logs", "dataLogDir=/\\u00e9",
         "metricsProvider.className=org.apache.zookeeper.metrics.impl.DefaultMetricsProvider",
-        "leader.maxConcurrentSnapSyncs=3", "standaloneEnabled=true", "localSessionsEnabled=true",
+        "leader.maxConcurrentSnapSyncs=10", "standaloneEnabled=true", "localSessionsEnabled=true",
         "flushDelay=0", "request_throttle_stall_time=100"}) {
     EXPECT_EQ(warnings_of(third_line(line)), "") << line;
   }
@@ -437,17 +457,99 @@ TEST(ConfigMembership, OneMemberIsStandalone) {
   EXPECT_EQ(config.client_port_address, "::");
 }
 
-TEST(ConfigMembership, MemberLines) {
-  EXPECT_EQ(parse_member_line("h:1:2"), MemberLine{});
-  EXPECT_EQ(parse_member_line("h:1:2:Observer"), (MemberLine{true, "", std::nullopt}));
-  EXPECT_EQ(parse_member_line("h:1:2:participant;2181"), (MemberLine{false, "", 2181}));
-  EXPECT_EQ(parse_member_line("[::1]:1:2;[fe80::1]:2181"), (MemberLine{false, "fe80::1", 2181}));
-  EXPECT_EQ(parse_member_line("a:1:2|b:1:2:participant; c:3 "), (MemberLine{false, "c", 3}));
-  for (const std::string_view bad :
-       {"", "h", "h:1", "h:1:1", "h:1:x", ":1:2", "h:1:2:voter", "h:1:2:participant:3", "h:1:2;",
-        "h:1:2;a:b", "h:1:2;a:1:2", "h:1:2|", "h:1:70000"}) {
-    EXPECT_EQ(parse_member_line(bad), std::nullopt) << bad;
-  }
+// Three servers, in a file or in a dynamic one.
+constexpr std::string_view kThree =
+    "server.1=a:2888:3888\nserver.2=b:2888:3888;2182\nserver.3=c:2888:3888:observer\n"
+    "server.4=d:2888:3888\n";
+constexpr std::string_view kLimits = "initLimit=10\nsyncLimit=5\n";
+
+ConfigInput ensemble_input(std::string_view lines, std::string_view my_id,
+                           std::string_view dynamic_text = {}) {
+  ConfigInput input = third_line(lines);
+  input.read_text = [my_id = std::string(my_id), dynamic_text = std::string(dynamic_text)](
+                        const std::filesystem::path& path) -> std::optional<std::string> {
+    if (path == "/data/myid" && !my_id.empty()) return my_id;
+    if (path == "/zoo.cfg.dynamic.1f") return dynamic_text;
+    return std::nullopt;
+  };
+  return input;
+}
+
+TEST(ConfigMembership, SeveralMembersAreAnEnsemble) {
+  const std::string lines = std::string(kThree) + std::string(kLimits);
+  const Config config = load(ensemble_input(lines, "4\n")).config;
+  ASSERT_TRUE(config.ensemble);
+  EXPECT_EQ(config.my_id, ServerId{4});
+  EXPECT_EQ(config.ensemble->members.size(), 4U);
+  EXPECT_EQ(config.ensemble->voter_count(), 3U);
+  EXPECT_TRUE(config.ensemble->members.at(ServerId{3}).is_observer);
+  EXPECT_EQ(config.ensemble->version, 0);
+  EXPECT_EQ(config.init_limit_ticks, 10);
+  EXPECT_EQ(config.client_port, 2181);
+  EXPECT_EQ(warnings_of(ensemble_input(lines, "4")), "");
+}
+
+TEST(ConfigMembership, WhatAnEnsembleNeeds) {
+  const std::string members(kThree);
+  const std::string whole = members + std::string(kLimits);
+  EXPECT_EQ(error_of(ensemble_input(members, "1")),
+            "zoo.cfg: initLimit: missing; an ensemble needs it (synod explain initLimit), "
+            "as in initLimit=10");
+  EXPECT_EQ(error_of(ensemble_input(members + "initLimit=5\nsyncLimit=0", "1")),
+            "zoo.cfg:8: syncLimit: \"0\" is not accepted: at least 1 tick");
+  EXPECT_EQ(error_of(ensemble_input(whole, "")),
+            "/data/myid: missing, or not readable; it says which of the server.N lines is this "
+            "server: echo N > /data/myid");
+  EXPECT_EQ(error_of(ensemble_input(whole, "one")),
+            "/data/myid: \"one\" is not accepted: the number of this server, from 1 to 254");
+  EXPECT_EQ(error_of(ensemble_input(whole, "9")),
+            "/data/myid: \"9\" is not accepted: a number N that has a server.N line; "
+            "there is no server.9");
+  EXPECT_EQ(error_of(ensemble_input(whole, "2")),
+            "zoo.cfg:4: server.2: \"b:2888:3888;2182\" is not accepted: "
+            "the client port that clientPort has, 2181");
+}
+
+TEST(ConfigMembership, MembersInAFileOfTheirOwn) {
+  const std::string lines = "dynamicConfigFile=/zoo.cfg.dynamic.1f\n" + std::string(kLimits);
+  const Config config = load(ensemble_input(lines, "1", kThree)).config;
+  ASSERT_TRUE(config.ensemble);
+  EXPECT_EQ(config.ensemble->members.size(), 4U);
+  EXPECT_EQ(config.ensemble->version, 0x1f);
+  EXPECT_EQ(error_of(ensemble_input(lines + "server.1=a:1:2", "1", kThree)),
+            "zoo.cfg:6: server.1: \"a:1:2\" is not accepted: "
+            "in the file that dynamicConfigFile names, and only there");
+  EXPECT_EQ(error_of(ensemble_input(lines, "1", "server.1=a:1:2\nversion=1")),
+            "/zoo.cfg.dynamic.1f:2: version: \"1\" is not accepted: "
+            "only server.N, group.N and weight.N in this file");
+}
+
+TEST(ConfigMembership, WarningsOfNumbersAndRoles) {
+  const std::string limits(kLimits);
+  EXPECT_EQ(warnings_of(ensemble_input("server.1=a:1:2\nserver.2=b:1:2\n" + limits, "1")),
+            "zoo.cfg: server.*: 2 of 2 must be up: no failure is tolerated, "
+            "and three servers tolerate one\n");
+  EXPECT_EQ(warnings_of(ensemble_input(
+                "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2\n" + limits, "1")),
+            "zoo.cfg: server.*: 4 voters tolerate no more failures than 3\n");
+  EXPECT_EQ(warnings_of(ensemble_input(std::string(kThree) + limits + "peerType=participant", "3")),
+            "zoo.cfg:9: peerType: server.3 says observer, which counts\n");
+}
+
+TEST(ConfigMembership, GroupsAndWeights) {
+  const Config config = load(ensemble_input(std::string(kThree) + std::string(kLimits) +
+                                                "group.1=1:2\ngroup.2=4\nweight.2=0",
+                                            "1"))
+                            .config;
+  ASSERT_TRUE(config.ensemble);
+  EXPECT_EQ(config.ensemble->groups.at(ServerId{4}), 2);
+  EXPECT_EQ(config.ensemble->weights.at(ServerId{2}), 0);
+}
+
+TEST(ConfigMembership, VersionOfADynamicFile) {
+  EXPECT_EQ(version_of_dynamic_file("/etc/zoo.cfg.dynamic.100000002"), 0x100000002);
+  EXPECT_EQ(version_of_dynamic_file("/etc/zoo.cfg.dynamic"), 0);
+  EXPECT_EQ(version_of_dynamic_file("abc"), 0);
 }
 
 TEST(ConfigTimeouts, TicksDoNotOverflow) {
@@ -480,7 +582,8 @@ TEST(ConfigKeys, EveryDefaultIsAcceptedAndNamesAreUnique) {
 }
 
 TEST(ConfigKeys, TheLongestFamilyCounts) {
-  EXPECT_EQ(find_key("ssl.quorum.crl")->name, "ssl.quorum.*");
+  EXPECT_EQ(find_key("ssl.quorum.crl")->name, "ssl.quorum.crl");
+  EXPECT_EQ(find_key("ssl.quorum.authProvider")->name, "ssl.quorum.*");
   EXPECT_EQ(find_key("ssl.crl")->name, "ssl.*");
   EXPECT_EQ(find_key("leader.nodelay")->name, "leader.nodelay");
   EXPECT_EQ(find_key("ssl."), nullptr);
@@ -499,7 +602,8 @@ TEST(ConfigExplain, FindsKeysAsPeopleWriteThem) {
               "  default:  100000\n"
               "  status:   supported\n");
   }
-  EXPECT_EQ(explain("ssl.crl")->status, "accepted and ignored: this version does not have TLS");
+  EXPECT_EQ(explain("ssl.crl")->status,
+            "accepted and ignored: this version does not have TLS for clients");
   EXPECT_EQ(explain("no.such.key"), std::nullopt);
 }
 
