@@ -2,12 +2,13 @@
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <utility>
 
+#include "net/acceptor.h"
 #include "net/clock.h"
+#include "net/resolver.h"
 
 namespace synod::net {
 
@@ -41,48 +42,35 @@ ClientService::ClientService(replica::Replica& replica, ReaderLocks& locks,
   }
   tick_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
   hold_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
+  deadline_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
   accept_timer_ = std::make_unique<boost::asio::steady_timer>(core_io());
 }
 
-ClientService::~ClientService() = default;
+// Sockets go before their loops.
+ClientService::~ClientService() {
+  if (peers_ != nullptr) peers_->stop();
+}
 
 Result<void> ClientService::listen() {
-  boost::system::error_code error;
-  tcp::endpoint endpoint(tcp::v6(), options_.port);
+  std::optional<boost::asio::ip::address> address;
   if (!options_.address.empty()) {
+    boost::system::error_code error;
     tcp::resolver resolver(core_io());
     const auto found = resolver.resolve(options_.address, std::to_string(options_.port), error);
     if (error || found.empty()) {
       return fail(ErrorKind::kIo, "clientPortAddress " + options_.address +
                                       " does not resolve: " + error.message());
     }
-    endpoint = found.begin()->endpoint();
+    address = found.begin()->endpoint().address();
   }
-  auto acceptor = std::make_unique<tcp::acceptor>(core_io());
-  acceptor->open(endpoint.protocol(), error);
-  if (error && options_.address.empty()) {  // a machine without IPv6
-    endpoint = tcp::endpoint(tcp::v4(), options_.port);
-    acceptor->open(endpoint.protocol(), error);
-  }
-  const auto step = [&](auto&& call) {
-    if (!error) call();
-  };
-  step([&] { acceptor->set_option(tcp::acceptor::reuse_address(true), error); });
-  step([&] {
-    if (endpoint.address().is_v6()) acceptor->set_option(boost::asio::ip::v6_only(false), error);
-  });
-  step([&] { acceptor->bind(endpoint, error); });
-  step([&] {
-    acceptor->listen(
-        options_.backlog > 0 ? options_.backlog : tcp::acceptor::max_listen_connections, error);
-  });
-  if (error) {
+  Acceptor opened = open_acceptor(core_io(), address, options_.port, options_.backlog);
+  if (opened.error) {
     return fail(ErrorKind::kIo, "cannot listen on port " + std::to_string(options_.port) + ": " +
-                                    error.message() +
+                                    opened.error.message() +
                                     ". Is another server running? Choose a port with clientPort.");
   }
-  port_ = acceptor->local_endpoint().port();
-  acceptor_ = std::move(acceptor);
+  acceptor_ = std::move(opened.socket);
+  port_ = acceptor_->local_endpoint().port();
   return {};
 }
 
@@ -107,6 +95,8 @@ void ClientService::stop() {
     boost::system::error_code ignored;
     if (acceptor_) acceptor_->close(ignored);
     tick_timer_->cancel();
+    deadline_timer_->cancel();
+    if (peers_ != nullptr) peers_->stop();
     for (const auto& loop : loops_) {
       boost::asio::post(loop->io(), [&loop = *loop] { loop.close_all(); });
     }
@@ -124,39 +114,34 @@ void ClientService::finish_if_idle() {
 void ClientService::accept() {
   if (!acceptor_ || !acceptor_->is_open()) return;
   ClientLoop& loop = *loops_[next_loop_++ % loops_.size()];
-  acceptor_->async_accept(loop.io(), [this, &loop](const boost::system::error_code& error,
-                                                   tcp::socket socket) {
-    if (error == boost::asio::error::operation_aborted || is_stopping_) return;
-    if (error) {  // out of descriptors, most likely: try again when some may be free
-      events_.warn("cannot accept a connection: " + error.message());
-      accept_timer_->expires_after(std::chrono::milliseconds(100));
-      return accept_timer_->async_wait([this](const boost::system::error_code& stopped) {
-        if (!stopped) accept();
-      });
-    }
-    boost::system::error_code ignored;
-    const auto peer = socket.remote_endpoint(ignored).address();
-    // What IPv4 clients are called on a socket that takes both.
-    std::string address =
-        peer.is_v6() && peer.to_v6().is_v4_mapped()
-            ? boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, peer.to_v6()).to_string()
-            : peer.to_string();
-    socket.set_option(tcp::no_delay(true), ignored);
-    if (options_.is_keep_alive)
-      socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
-    if (may_admit(address)) {
-      boost::asio::dispatch(
-          loop.io(), [&loop, socket = std::move(socket), address = std::move(address)]() mutable {
+  acceptor_->async_accept(
+      loop.io(), [this, &loop](const boost::system::error_code& error, tcp::socket socket) {
+        if (error == boost::asio::error::operation_aborted || is_stopping_) return;
+        if (error) {  // out of descriptors, most likely: try again when some may be free
+          events_.warn("cannot accept a connection: " + error.message());
+          accept_timer_->expires_after(std::chrono::milliseconds(100));
+          return accept_timer_->async_wait([this](const boost::system::error_code& stopped) {
+            if (!stopped) accept();
+          });
+        }
+        boost::system::error_code ignored;
+        const auto peer = socket.remote_endpoint(ignored).address();
+        std::string address = to_text(peer);
+        socket.set_option(tcp::no_delay(true), ignored);
+        if (options_.is_keep_alive)
+          socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+        if (may_admit(address)) {
+          boost::asio::dispatch(loop.io(), [&loop, socket = std::move(socket),
+                                            address = std::move(address)]() mutable {
             loop.adopt(std::move(socket), std::move(address));
           });
-    } else {
-      events_.complain("refused a connection from " + address +
-                       ": there are too many (maxClientCnxns, maxCnxns)");
-      socket.set_option(boost::asio::socket_base::linger(true, 0), ignored);  // closes with a reset
-      socket.close(ignored);  // in the destructor Asio takes that option back
-    }
-    accept();
-  });
+        } else {
+          events_.complain("refused a connection from " + address +
+                           ": there are too many (maxClientCnxns, maxCnxns)");
+          refuse(socket);
+        }
+        accept();
+      });
 }
 
 bool ClientService::may_admit(const std::string& address) {
@@ -177,6 +162,41 @@ void ClientService::closed(const std::string& address) {
     --connections_;
   }
   if (is_stopping_) boost::asio::post(core_io(), [this] { finish_if_idle(); });
+}
+
+// ---- other servers ----------------------------------------------------------------------------
+
+void ClientService::serve_peers(PeerLinks& links) {
+  peers_ = &links;
+  peers_->start(core_io(), *this);
+  call_core();  // times the first deadline
+}
+
+// Each is told at once, and shares the turn that follows with whatever else is ready: clients'
+// requests, other servers' messages.
+void ClientService::accepted(consensus::LinkId link, consensus::Port port) {
+  replica_.accepted(link, port, now());
+  call_core();
+}
+
+void ClientService::linked(consensus::LinkId link) {
+  replica_.linked(link, now());
+  call_core();
+}
+
+void ClientService::unlinked(consensus::LinkId link) {
+  replica_.unlinked(link, now());
+  call_core();
+}
+
+void ClientService::received(consensus::LinkId link, BytesView bytes) {
+  replica_.received(link, bytes, now());
+  call_core();
+}
+
+void ClientService::drained(consensus::LinkId link) {
+  replica_.drained(link, now());
+  call_core();
 }
 
 // ---- the core's turn --------------------------------------------------------------------------
@@ -209,9 +229,27 @@ void ClientService::wait_for_tick() {
   });
 }
 
+// The engine's deadlines mostly move away while it is talked to: a timer that has become too early
+// is left to fire, and is set again then.
+void ClientService::wait_for_deadline() {
+  const std::optional<SteadyTimeMs> deadline = replica_.next_deadline();
+  if (!deadline || is_stopping_ || (timed_deadline_ && *timed_deadline_ <= *deadline)) return;
+  timed_deadline_ = deadline;
+  deadline_timer_->expires_at(
+      std::chrono::steady_clock::time_point(std::chrono::milliseconds(deadline->value)));
+  deadline_timer_->async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    timed_deadline_.reset();
+    const replica::Time time = now();
+    if (const auto due = replica_.next_deadline(); due && *due <= time.steady) replica_.tick(time);
+    after_core();
+  });
+}
+
 void ClientService::after_core() {
   for (const std::string& warning : replica_.take_warnings()) events_.warn(warning);
   if (replica_.failure() && !std::exchange(has_failed_, true)) events_.failed(*replica_.failure());
+  if (peers_ != nullptr) peers_->flush();
   loops_.front()->flush_stirred();
   for (std::size_t i = 1; i < loops_.size(); ++i) {
     bool has_stirred = false;
@@ -223,6 +261,7 @@ void ClientService::after_core() {
       boost::asio::post(loops_[i]->io(), [&loop = *loops_[i]] { loop.flush_stirred(); });
   }
   if (replica_.is_holding()) wait_for_hold();
+  wait_for_deadline();
   finish_if_idle();
 }
 

@@ -1,4 +1,5 @@
-// The client port, and the loop that gives the core its turns.
+// The client port, and the loop that gives the core its turns: for clients, for other servers, and
+// for time.
 #pragma once
 
 #include <atomic>
@@ -10,12 +11,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/error.h"
 #include "net/client_loop.h"
+#include "net/peer_links.h"
 #include "replica/replica.h"
 
 namespace synod::net {
@@ -53,12 +56,15 @@ class ReaderLocks final : public replica::Host {
   std::vector<ClientLoop*> loops_;
 };
 
-class ClientService {
+class ClientService : private LinkEvents {
  public:
   ClientService(replica::Replica& replica, ReaderLocks& locks, const replica::ServingRules& rules,
                 ServiceOptions options, ServiceEvents events);
   ~ClientService();
 
+  // The links that the replica was opened with: opens their ports and runs them here. Before run(),
+  // once; they must live as long as this.
+  void serve_peers(PeerLinks& links);
   // Opens the port. The port really used is port().
   [[nodiscard]] Result<void> listen();
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -80,10 +86,16 @@ class ClientService {
   void admit(boost::asio::ip::tcp::socket socket);
   [[nodiscard]] bool may_admit(const std::string& address);
   void closed(const std::string& address);
+  void accepted(consensus::LinkId link, consensus::Port port) override;
+  void linked(consensus::LinkId link) override;
+  void unlinked(consensus::LinkId link) override;
+  void received(consensus::LinkId link, BytesView bytes) override;
+  void drained(consensus::LinkId link) override;
   void call_core();
   void after_core();
   void wait_for_tick();
   void wait_for_hold();
+  void wait_for_deadline();
   void finish_if_idle();
   [[nodiscard]] boost::asio::io_context& core_io() { return loops_.front()->io(); }
 
@@ -96,6 +108,9 @@ class ClientService {
   std::unique_ptr<boost::asio::steady_timer> tick_timer_;
   std::unique_ptr<boost::asio::steady_timer> hold_timer_;
   bool is_hold_timed_ = false;
+  std::unique_ptr<boost::asio::steady_timer> deadline_timer_;
+  std::optional<SteadyTimeMs> timed_deadline_;  // what deadline_timer_ waits for
+  PeerLinks* peers_ = nullptr;                  // null: it has none
   std::unique_ptr<boost::asio::steady_timer> accept_timer_;
   std::uint16_t port_ = 0;
   std::size_t next_loop_ = 0;
