@@ -249,6 +249,7 @@ void ClientService::wait_for_deadline() {
 void ClientService::after_core() {
   for (const std::string& warning : replica_.take_warnings()) events_.warn(warning);
   if (replica_.failure() && !std::exchange(has_failed_, true)) events_.failed(*replica_.failure());
+  if (events_.turned) events_.turned();
   if (peers_ != nullptr) peers_->flush();
   loops_.front()->flush_stirred();
   for (std::size_t i = 1; i < loops_.size(); ++i) {

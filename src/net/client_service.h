@@ -43,6 +43,8 @@ struct ServiceEvents {
   std::function<std::string(const std::string& word)> answer_word;
   // From the core's thread: the log is gone, stop now.
   std::function<void(const Error& error)> failed;
+  // From the core's thread, after each of its turns, before what it said goes out.
+  std::function<void()> turned;
 };
 
 // The threads' locks, which the core takes while it changes what they read.
