@@ -43,7 +43,7 @@ FileBatch write_epoch(const std::string& directory, const std::string& name, std
 
 FileBatch EpochKeeper::save(std::uint32_t accepted, std::uint32_t current,
                             FileHandleSource& handles) {
-  SYNOD_ASSERT(accepted >= current);
+  SYNOD_ASSERT(accepted >= current && accepted >= accepted_.value_or(0));
   FileBatch batch;
   const auto write = [&](const char* name, std::optional<std::int64_t>& saved, std::int64_t epoch) {
     if (saved == epoch) return;

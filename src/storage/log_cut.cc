@@ -10,6 +10,7 @@
 
 #include "base/mutation.h"
 #include "storage/flushed_mark.h"
+#include "storage/log_format.h"
 #include "storage/log_reader.h"
 #include "storage/snapshot_reader.h"
 
@@ -129,9 +130,7 @@ Result<bool> Cutter::read_log(std::size_t index) {
 Result<void> Cutter::take(const LogFile& log, const LogRecord& record, bool is_first_in_file) {
   const Zxid zxid = record.txn.header.zxid;
   if (zxid <= last_) return {};
-  const bool continues =
-      zxid == last_.next() || (zxid.epoch() > last_.epoch() && zxid.counter() <= 1);
-  if (!continues && is_first_in_file) {
+  if (!follows(zxid, last_) && is_first_in_file) {
     return fail(ErrorKind::kCorrupt,
                 fmt::format("{}/{} goes on with zxid 0x{}, but what comes before it ends at 0x{}: "
                             "the log cannot be cut",

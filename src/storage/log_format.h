@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/ids.h"
 
 namespace synod::storage {
 
@@ -26,5 +27,10 @@ inline constexpr std::size_t kRecordFrameBytes = kRecordPrefixBytes + 1;
 // when less than 4 KiB are left.
 [[nodiscard]] std::uint64_t padded_size(std::uint64_t position, std::uint64_t size,
                                         std::uint64_t preallocate_bytes);
+
+// Zxids are dense within an epoch, and epochs begin with counter 1: could it be the very next one?
+[[nodiscard]] constexpr bool follows(Zxid zxid, Zxid last) {
+  return zxid == last.next() || (zxid.epoch() > last.epoch() && zxid.counter() <= 1);
+}
 
 }  // namespace synod::storage

@@ -71,9 +71,10 @@ class LogRange {
  private:
   LogRange(std::string log_dir, std::deque<LogFile> logs, Zxid after, Zxid up_to, Options options);
 
-  [[nodiscard]] Result<bool> take_record(BytesView& rest, std::vector<LoggedEntry>& entries);
+  enum class Step : std::uint8_t { kTaken, kNeedsMore, kPadding };
+  [[nodiscard]] Result<Step> take_record(BytesView& rest, std::vector<LoggedEntry>& entries);
   [[nodiscard]] Result<void> take_entry(BytesView body, std::vector<LoggedEntry>& entries);
-  [[nodiscard]] Result<void> next_file(BytesView rest);
+  [[nodiscard]] Result<void> go_to_next_file();
   [[nodiscard]] std::unexpected<Error> missing(const std::string& what) const;
   [[nodiscard]] std::string path() const { return log_dir_ + "/" + logs_.front().name; }
 
@@ -87,7 +88,6 @@ class LogRange {
   Bytes pending_;                    // the beginning of a record, from before that offset
   std::size_t wanted_bytes_ = 0;     // of the next read
   std::shared_ptr<Bytes> arriving_;  // what the batch under way reads
-  Zxid last_in_log_;                 // continuity below `after`; 0: none read yet
 };
 
 }  // namespace synod::storage

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <deque>
 #include <utility>
 
 #include "base/assert.h"
@@ -10,6 +12,7 @@
 #include "storage/flushed_mark.h"
 #include "storage/log_format.h"
 #include "storage/log_reader.h"
+#include "storage/snapshot_install.h"
 #include "storage/snapshot_reader.h"
 
 namespace synod::storage {
@@ -17,8 +20,8 @@ namespace {
 
 constexpr std::size_t kSnapshotsTriedMax = 100;
 constexpr char kInitializeName[] = "initialize";
-// Nobody else has files open yet, and ours are closed again within one batch.
-constexpr FileHandle kHandle{1};
+// Ours are closed again within one batch, and no FileHandleSource comes so far.
+constexpr FileHandle kHandle{UINT32_MAX};
 
 class Recovery {
  public:
@@ -30,16 +33,21 @@ class Recovery {
     // Each step works on what the ones before it found out.
     using Step = Result<void> (Recovery::*)();
     for (const Step step :
-         {&Recovery::survey_directories, &Recovery::drop_empty_logs, &Recovery::load_snapshot,
-          &Recovery::replay_logs, &Recovery::check_skipped_snapshots, &Recovery::raise_epochs,
-          &Recovery::drop_unfinished_snapshots}) {
+         {&Recovery::finish_installation, &Recovery::survey_directories, &Recovery::drop_empty_logs,
+          &Recovery::load_snapshot, &Recovery::replay_logs, &Recovery::check_skipped_snapshots,
+          &Recovery::raise_epochs, &Recovery::judge_memory, &Recovery::drop_unfinished_snapshots}) {
       if (Result<void> done = (this->*step)(); !done) return std::unexpected(done.error());
+    }
+    // Where the snapshot is newer than the log, those entries are not the last ones.
+    if (!recent_.empty() && recent_.back().zxid == report_.last_zxid) {
+      report_.recent.assign(recent_.begin(), recent_.end());
     }
     return std::move(report_);
   }
 
  private:
   // -- Directories
+  Result<void> finish_installation();
   Result<void> survey_directories();
   Result<std::vector<DirectoryEntry>> list_or_create(const std::string& path);
   Result<void> drop_empty_logs();
@@ -59,6 +67,7 @@ class Recovery {
   Result<void> replay(const LogFile& log, bool is_newest);
   Result<void> replay_record(const LogFile& log, const LogRecord& record);
   Result<void> check_continuity(const LogFile& log, Zxid zxid);
+  void remember(const LogRecord& record);
   void warn_of_order(const LogFile& log, Zxid zxid, std::string_view what);
   Result<void> judge_end(LogReader& reader, const LogFile& log, const LogEnd& end, bool is_newest);
   Result<void> judge_newest_end(LogReader& reader, const LogFile& log, const LogEnd& end);
@@ -74,6 +83,9 @@ class Recovery {
   }
 
   Result<void> raise_epochs();
+  Result<void> forget_current_epoch(const Error& error, bool is_promise_known);
+  Result<void> judge_memory();
+  [[nodiscard]] bool has_initialize_marker();
   Result<void> raise_epoch(const char* name, std::optional<std::int64_t>& epoch, std::int64_t least,
                            const std::string& because);
 
@@ -104,9 +116,18 @@ class Recovery {
   Zxid last_in_logs_;  // highest zxid read so far, or base_
   Zxid last_in_file_;  // of the file being read; 0: none yet
   bool was_warned_of_order_ = false;
+  std::deque<LoggedEntry> recent_;
+  std::size_t recent_bytes_ = 0;
 };
 
 // ---- Directories
+
+Result<void> Recovery::finish_installation() {
+  const auto finished = finish_install(files_, directory_);
+  if (!finished) return std::unexpected(finished.error());
+  if (*finished) warn(**finished);
+  return {};
+}
 
 Result<void> Recovery::survey_directories() {
   const auto in_snapshots = list_or_create(directory_.snapshots());
@@ -249,14 +270,7 @@ Result<void> Recovery::start_without_snapshot() {
 }
 
 Result<void> Recovery::start_empty() {
-  const auto beside = files_.list(directory_.data_log_dir);
-  const bool is_marked =
-      beside && std::ranges::find(*beside, kInitializeName, &DirectoryEntry::name) != beside->end();
-  if (is_marked) {
-    if (auto removed = remove(directory_.data_log_dir, kInitializeName); !removed) return removed;
-  } else if (!options_.creates_database) {
-    report_.last_zxid = kNoDatabase;
-  }
+  if (!options_.creates_database && !has_initialize_marker()) report_.last_zxid = kNoDatabase;
   sink_.snapshot_loaded({}, std::nullopt);
   return {};
 }
@@ -310,6 +324,7 @@ Result<void> Recovery::replay(const LogFile& log, bool is_newest) {
 
 Result<void> Recovery::replay_record(const LogFile& log, const LogRecord& record) {
   const Zxid zxid = record.txn.header.zxid;
+  remember(record);
   if (zxid > base_) {
     if (auto continues = check_continuity(log, zxid); !continues) return continues;
     sink_.txn(record.txn, record.body);
@@ -320,11 +335,26 @@ Result<void> Recovery::replay_record(const LogFile& log, const LogRecord& record
   return {};
 }
 
+void Recovery::remember(const LogRecord& record) {
+  const Zxid zxid = record.txn.header.zxid;
+  if (!recent_.empty() && !follows(zxid, recent_.back().zxid)) {
+    recent_.clear();
+    recent_bytes_ = 0;
+  }
+  recent_.push_back({.zxid = zxid, .bytes = std::make_shared<const Bytes>(record.body)});
+  recent_bytes_ += record.body.size();
+  while (recent_.size() > options_.recent_max || recent_bytes_ > options_.recent_bytes_max) {
+    recent_bytes_ -= recent_.front().bytes->size();
+    recent_.pop_front();
+    if (recent_.empty()) break;
+  }
+}
+
 // Zxids are dense within an epoch, and epochs begin with counter 1. Within one file a gap is a
 // number that Java gave to a request it then could not encode; between files it is a missing file.
 Result<void> Recovery::check_continuity(const LogFile& log, Zxid zxid) {
   const Zxid last = last_in_logs_;
-  if (zxid == last.next() || (zxid.epoch() > last.epoch() && zxid.counter() <= 1)) return {};
+  if (follows(zxid, last)) return {};
   const bool starts_anywhere =
       options_.trusts_empty_snapshot && !report_.snapshot && last == Zxid{};
   if (zxid <= last) {
@@ -432,12 +462,14 @@ Result<void> Recovery::make_durable(const std::string& directory, const std::str
 
 Result<void> Recovery::raise_epochs() {
   const std::string directory = directory_.snapshots();
-  auto current = read_epoch(files_, directory, kCurrentEpochName);
+  Result<std::optional<std::int64_t>> current = read_epoch(files_, directory, kCurrentEpochName);
   const auto accepted = read_epoch(files_, directory, kAcceptedEpochName);
   if (!accepted) return std::unexpected(accepted.error());  // a promise must not be guessed
   if (!current) {
     if (current.error().kind != ErrorKind::kCorrupt) return std::unexpected(current.error());
-    current = 0;  // the log knows better
+    if (auto forgotten = forget_current_epoch(current.error(), accepted->has_value()); !forgotten)
+      return forgotten;
+    current = options_.is_member ? std::nullopt : std::optional<std::int64_t>(0);
   }
   report_.current_epoch = *current;
   report_.accepted_epoch = *accepted;
@@ -460,7 +492,50 @@ Result<void> Recovery::raise_epoch(const char* name, std::optional<std::int64_t>
   return files_.perform(write_epoch(directory_.snapshots(), name, least, kHandle));
 }
 
+// Alone, the log knows better. In an ensemble it may have been synchronised under a later epoch
+// than that of its last transaction: then it is to start as a server without memory.
+Result<void> Recovery::forget_current_epoch(const Error& error, bool is_promise_known) {
+  if (!options_.is_member) return {};
+  if (!is_promise_known) return std::unexpected(error);
+  warn(error.text + "; the file was removed, and the server votes again when it was synchronised");
+  return remove(directory_.snapshots(), kCurrentEpochName);
+}
+
+bool Recovery::has_initialize_marker() {
+  const auto beside = files_.list(directory_.data_log_dir);
+  return beside &&
+         std::ranges::find(*beside, kInitializeName, &DirectoryEntry::name) != beside->end();
+}
+
+// What an operator said once is remembered as epochs, so that a crash does not undo it.
+Result<void> Recovery::judge_memory() {
+  report_.has_memory =
+      report_.current_epoch.has_value() || (!report_.accepted_epoch && report_.last_zxid > Zxid{});
+  if (report_.has_memory || report_.last_zxid > Zxid{} || !has_initialize_marker()) return {};
+  if (options_.is_member) {
+    const std::int64_t promised = report_.accepted_epoch.value_or(0);
+    for (FileBatch& written :
+         std::array{write_epoch(directory_.snapshots(), kAcceptedEpochName, promised, kHandle),
+                    write_epoch(directory_.snapshots(), kCurrentEpochName, 0, kHandle)}) {
+      if (auto done = files_.perform(std::move(written)); !done) return done;
+    }
+    report_.accepted_epoch = promised;
+    report_.current_epoch = 0;
+  }
+  report_.has_memory = true;
+  return remove(directory_.data_log_dir, kInitializeName);
+}
+
 }  // namespace
+
+std::uint32_t RecoveryReport::promised_epoch() const {
+  return static_cast<std::uint32_t>(accepted_epoch.value_or(std::int64_t{synchronised_epoch()}));
+}
+
+std::uint32_t RecoveryReport::synchronised_epoch() const {
+  if (current_epoch) return static_cast<std::uint32_t>(*current_epoch);
+  return has_memory && last_zxid > Zxid{} ? last_zxid.epoch() : 0;
+}
 
 Result<RecoveryReport> recover(FilePort& files, const DataDirectory& directory,
                                const RecoveryOptions& options, RecoverySink& sink) {
