@@ -1,11 +1,13 @@
 // Fast leader election (reference, quorum protocol 3.2 to 3.4), with all that travels on the
-// election port. It finds a server worth following; that at most one leads an epoch is not its
-// business but that of the learner protocol.
+// election port. It finds a server worth following; that only one leads in an epoch is not its
+// business but the learner protocol's.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -42,69 +44,74 @@ class Election {
   [[nodiscard]] std::optional<SteadyTimeMs> next_deadline() const;
 
   // Looks for a leader from now on, in a new round, with a vote for itself (an observer: with
-  // none). Both values are durable. Without memory the vote counts for nothing, but an established
-  // leader can still be found.
+  // none). What is claimed is durable. Without memory the vote counts for nothing, but an
+  // established leader can still be found.
   void look(Zxid last_logged, std::uint32_t current_epoch, bool has_memory);
   [[nodiscard]] bool is_looking() const { return role_ == Role::kLooking; }
   // The election is over: the vote's leader is to be followed (or is this server). Told once. From
-  // then on this server answers others accordingly.
+  // then on this server answers who asks accordingly.
   [[nodiscard]] std::optional<Vote> take_decision();
-  // While looking without memory: all other voters were heard to be looking, as new as this server.
-  // Told once; the memory made durable, look() is called again.
+  // While looking without memory: all other voters are looking and as new as this server. Told
+  // once; when the memory is durable, look() is called again.
   [[nodiscard]] bool take_all_are_new();
-  // The leader decided on is established in this epoch, and whoever asks is told so (3.3).
+  // The leader decided on is established in this epoch: from now on votes for it say so (3.3).
   void establish(std::uint32_t epoch);
 
  private:
-  struct Heard {
+  struct Ballot {
     Role state = Role::kLooking;
     Vote vote;
+    friend bool operator==(const Ballot&, const Ballot&) = default;
   };
-  using Ballots = std::map<ServerId, Heard>;
+  using Ballots = std::map<ServerId, Ballot>;
 
-  void take_in();
-  void handle(ServerId from, const Notification& notification);
-  void handle_while_looking(ServerId from, const Notification& notification);
-  void on_looking(ServerId from, const Vote& vote);
-  void on_settled(ServerId from, Role state, const Vote& vote);
-  void notice_newness(ServerId from, const Notification& notification);
-  void propose(const Vote& vote);
-  void broadcast();
+  // Everything that happens ends here.
+  void follow_up();
+  void take_in(const ElectionLinks::Message& message);
+  void take_in_while_looking(ServerId from, const Ballot& ballot);
+  void take_in_looking(ServerId from, const Vote& vote);
+  void take_in_settled(ServerId from, const Ballot& ballot);
+  void take_in_without_memory(ServerId from, const Ballot& ballot, bool is_first);
+  void answer_stranger(ServerId to, const Ballot& asking);
   void tell(ServerId to, const Vote& vote);
+  void broadcast();
+
+  void propose(const Vote& vote);
+  void resend_soon();
   void conclude();
   void decide(const Vote& vote);
-  [[nodiscard]] bool wins(const Vote& candidate, const Vote& than) const;
-  [[nodiscard]] bool has_quorum(const Ballots& ballots, const Heard& for_whom) const;
-  [[nodiscard]] bool is_leader_sure(const Ballots& ballots, const Vote& vote) const;
+  [[nodiscard]] bool wins(const Vote& candidate, const Vote& over) const;
+  [[nodiscard]] bool has_quorum_of_round(const Ballot& ballot) const;
+  [[nodiscard]] bool has_settled_quorum(const Vote& vote) const;
+  [[nodiscard]] bool is_sure_to_lead(const Vote& vote, const Ballots& ballots) const;
   [[nodiscard]] bool have_all_spoken() const;
-  void news();
 
   Options options_;
   const Membership& membership_;
-  Outbox& outbox_;
   ElectionLinks links_;
   Bytes config_;  // the membership as text
   bool is_voter_;
   SteadyTimeMs now_;
 
   Role role_ = Role::kLooking;
-  std::int64_t round_ = 0;
+  std::int64_t round_ = 0;        // 0: never looked
+  Vote current_;                  // while not looking: what others are told
   std::optional<Vote> decision_;  // not taken yet
-  Vote current_;                  // not looking: what others are told
 
-  // Only while looking.
-  bool is_started_ = false;
+  // While looking.
   bool has_memory_ = true;
-  Vote initial_;     // for itself, or none
-  Vote proposal_;    // the best seen
-  Ballots ballots_;  // of this round
-  Ballots settled_;  // of servers that are not looking, of whatever round
-  std::map<ServerId, Notification> newcomers_;  // heard while without memory
-  std::map<ServerId, int> heard_new_;
-  bool are_all_new_ = false;
-  std::int64_t resend_ms_ = 0;
+  Vote initial_;      // for itself, or none
+  Vote proposal_;     // the best of this round
+  Ballots of_round_;  // heard in this round, with our own
+  Ballots settled_;   // heard from servers that are not looking, whatever their round
+  std::int64_t resend_after_ms_ = 0;
   SteadyTimeMs resend_at_;
   std::optional<SteadyTimeMs> final_at_;  // a quorum agrees; decided then, if nothing better comes
+
+  // While looking without memory.
+  Ballots unheeded_;              // votes that count once there is memory
+  std::set<ServerId> newcomers_;  // other voters that are as new as this server
+  bool are_all_new_ = false;      // not taken yet
 };
 
 }  // namespace synod::consensus::zab

@@ -31,9 +31,10 @@ class ElectionLinks {
   struct Message {
     ServerId from;
     Bytes payload;
+    bool is_first = false;  // on its link: it may have been made long ago, for the link before
   };
 
-  // Membership and outbox outlive this.
+  // Membership, of which this server is a member, and outbox outlive this.
   ElectionLinks(Options options, const Membership& membership, Outbox& outbox);
 
   void accepted(LinkId link);
@@ -48,13 +49,12 @@ class ElectionLinks {
   // To be told to this server. Without a link it is kept until there is one, and replaced by what
   // is said later: only the newest vote counts. A new link begins with what was said last.
   void send(ServerId to, BytesView payload);
-  // While voters are wanted, links to all of them are kept up or tried for again and again. When
-  // they are not any more, what was said so far is forgotten; a link is dialled only to say
-  // something.
-  void want_voters(bool wanted);
+  // While voters are wanted, links to all of them are tried for again and again. When they are not
+  // any more, what was said before is forgotten, and a link is dialled only to say something.
+  void want_voters(bool is_wanted);
 
   [[nodiscard]] std::vector<Message> take_messages();
-  // Since the last call: voters to which a link has come up.
+  // Whether a link to a voter has come up since the last call.
   [[nodiscard]] bool take_has_new_link();
 
   enum class Reach : std::uint8_t {
@@ -73,36 +73,44 @@ class ElectionLinks {
   };
   struct Link {
     Stage stage{};
-    ServerId server;                       // unknown (0) while greeting
+    ServerId server;                       // nobody while greeting
     Bytes input;                           // an unfinished message
     std::optional<SteadyTimeMs> deadline;  // of every stage but kUp
+    bool is_heard = false;                 // a whole frame came
   };
   // A server we know of, by configuration or because it came to us.
   struct Peer {
     std::optional<LinkId> link;       // that is up
     std::optional<LinkId> dial;       // dialling or challenged
-    std::vector<Endpoint> addresses;  // of one that is not a member: where it says it listens
-    Bytes last;                       // said last; framed
-    bool is_last_sent = false;
-    bool is_heard = false;                   // on the present link
-    std::int64_t failures = 0;               // dials since something was heard
-    SteadyTimeMs next_dial;                  // not before
-    std::optional<SteadyTimeMs> called;      // challenged; called back until then or not at all
-    std::optional<SteadyTimeMs> unanswered;  // said then, nothing heard on the link since
+    std::vector<Endpoint> addresses;  // of a stranger: where it says it listens
+    Bytes last;                       // said last, framed; empty: nothing
+    bool is_last_sent = true;
+    std::int64_t failures = 0;              // of attempts since it was last heard
+    SteadyTimeMs next_dial;                 // not before
+    std::optional<SteadyTimeMs> called_by;  // we lost the challenge: its call is awaited until then
+    std::optional<SteadyTimeMs> waits_since;  // something was said then, nothing heard since
   };
 
-  Peer& peer(ServerId server) { return peers_[server]; }
+  [[nodiscard]] bool is_member(ServerId server) const;
+  [[nodiscard]] bool is_wanted(ServerId server, const Peer& peer) const;
+  [[nodiscard]] std::optional<SteadyTimeMs> silence_deadline(const Peer& peer) const;
+
   void dial(ServerId server, Peer& peer);
   void dial_if_due(ServerId server, Peer& peer);
-  void dial_failed(ServerId server);
   void install(ServerId server, LinkId link);
+  void say(Peer& peer);
+  // The link goes: closed by us, or already gone.
   void drop(LinkId link, std::string reason = {});
   void forget(LinkId link);
-  void greet(LinkId id, Link& link);
-  void called_by(LinkId link, const InitialMessage& message);
-  void read_frames(LinkId id, Link& link);
+  void retry_later(Peer& peer);
+
+  void greet(LinkId link);
+  void greeted_by_smaller(LinkId link, const InitialMessage& message);
+  void greeted_by_larger(LinkId link, const InitialMessage& message, std::size_t message_size);
+  void greeted_by_nameless(LinkId link, std::size_t message_size);
+  [[nodiscard]] bool has_room_for(ServerId server);
   void make_room_for_greeting();
-  void replace_silent(ServerId server, Peer& peer);
+  void read_frames(LinkId link);
 
   Options options_;
   const Membership& membership_;
@@ -110,7 +118,7 @@ class ElectionLinks {
   SteadyTimeMs now_;
   bool wants_voters_ = false;
   bool has_new_link_ = false;
-  std::int64_t last_anonymous_ = 0;  // anonymous ones are numbered down from -1
+  std::int64_t nameless_count_ = 0;  // the nameless are numbered down from -1
   std::map<LinkId, Link> links_;
   std::map<ServerId, Peer> peers_;
   std::vector<Message> messages_;

@@ -1,0 +1,308 @@
+#include "consensus/zab/election.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace synod::consensus::zab {
+namespace {
+
+// Rounds count elections since the oldest of the servers started: no honest one comes near.
+constexpr std::int64_t kMaxRound = std::int64_t{1} << 62;
+
+void keep_earlier(std::optional<SteadyTimeMs>& earliest, std::optional<SteadyTimeMs> candidate) {
+  if (candidate && (!earliest || *candidate < *earliest)) earliest = candidate;
+}
+
+}  // namespace
+
+Election::Election(Options options, const Membership& membership, Outbox& outbox)
+    : options_(options),
+      membership_(membership),
+      links_({.self = options.self,
+              .connect_timeout_ms = options.connect_timeout_ms,
+              .handshake_timeout_ms = options.handshake_timeout_ms},
+             membership, outbox),
+      config_(membership.to_text()),
+      is_voter_(membership.is_voter(options.self)) {}
+
+// ---- events -------------------------------------------------------------------------------------
+
+void Election::accepted(LinkId link) { links_.accepted(link); }
+
+void Election::linked(LinkId link) {
+  links_.linked(link);
+  follow_up();
+}
+
+void Election::unlinked(LinkId link) {
+  links_.unlinked(link);
+  follow_up();
+}
+
+void Election::received(LinkId link, BytesView bytes) {
+  links_.received(link, bytes);
+  follow_up();
+}
+
+void Election::tick(SteadyTimeMs now) {
+  now_ = now;
+  links_.tick(now);
+  follow_up();
+  if (!is_looking() || round_ == 0 || now < resend_at_) return;
+  broadcast();
+  resend_after_ms_ = std::min(2 * resend_after_ms_, options_.max_notification_ms);
+  resend_at_ = {now.value + resend_after_ms_};
+}
+
+std::optional<SteadyTimeMs> Election::next_deadline() const {
+  std::optional<SteadyTimeMs> earliest = links_.next_deadline();
+  if (is_looking() && round_ != 0) {
+    keep_earlier(earliest, resend_at_);
+    keep_earlier(earliest, final_at_);
+  }
+  return earliest;
+}
+
+void Election::follow_up() {
+  for (const auto& message : links_.take_messages()) take_in(message);
+  if (!is_looking() || round_ == 0) return;
+  if (links_.take_has_new_link()) resend_soon();
+  conclude();
+}
+
+// ---- looking ------------------------------------------------------------------------------------
+
+void Election::look(Zxid last_logged, std::uint32_t current_epoch, bool has_memory) {
+  role_ = Role::kLooking;
+  round_ = std::min(round_ + 1, kMaxRound);
+  has_memory_ = has_memory || !is_voter_;  // an observer's vote counts for nothing anyway
+  initial_ =
+      is_voter_
+          ? Vote{.leader = options_.self,
+                 .zxid = has_memory ? last_logged : kNoMemoryZxid,
+                 .round = round_,
+                 .peer_epoch = current_epoch}
+          : Vote{.leader = {kNoVote}, .zxid = {kNoVote}, .round = round_, .peer_epoch = kNoVote};
+  decision_.reset();
+  of_round_.clear();
+  settled_.clear();
+  newcomers_.clear();
+  are_all_new_ = false;
+  links_.want_voters(true);
+  propose(initial_);
+  broadcast();
+  if (!has_memory_) {
+    unheeded_.clear();
+    return follow_up();
+  }
+  for (const auto& [server, ballot] : std::exchange(unheeded_, {})) {
+    take_in_looking(server, ballot.vote);
+  }
+  follow_up();
+}
+
+void Election::propose(const Vote& vote) {
+  proposal_ = vote;
+  proposal_.round = round_;
+  if (is_voter_) of_round_[options_.self] = {.state = Role::kLooking, .vote = proposal_};
+  final_at_.reset();
+  resend_soon();
+}
+
+// What is new is worth repeating; only waiting for the same makes the pauses longer.
+void Election::resend_soon() {
+  resend_after_ms_ = options_.min_notification_ms;
+  resend_at_ = {now_.value + resend_after_ms_};
+}
+
+std::optional<Vote> Election::take_decision() { return std::exchange(decision_, std::nullopt); }
+
+bool Election::take_all_are_new() { return std::exchange(are_all_new_, false); }
+
+void Election::establish(std::uint32_t epoch) {
+  SYNOD_ASSERT(!is_looking());
+  current_.peer_epoch = epoch;
+}
+
+// ---- notifications ------------------------------------------------------------------------------
+
+void Election::take_in(const ElectionLinks::Message& message) {
+  const auto notification = decode_notification(message.payload);
+  if (!notification || round_ == 0) return;
+  const Ballot ballot{.state = notification->state, .vote = notification->vote};
+  if (ballot.vote.round < 0 || ballot.vote.round > kMaxRound) return;
+  if (!membership_.is_voter(message.from)) return answer_stranger(message.from, ballot);
+  if (!is_looking()) {
+    if (ballot.state == Role::kLooking) tell(message.from, current_);
+    return;
+  }
+  if (!has_memory_) take_in_without_memory(message.from, ballot, message.is_first);
+  take_in_while_looking(message.from, ballot);
+}
+
+// Observers, and servers that are not of the ensemble (yet): nobody counts them, but they want to
+// know whom to follow. While we look as well, the answer carries their round where it is the
+// larger: a lower one would only be answered in turn, on and on.
+void Election::answer_stranger(ServerId to, const Ballot& asking) {
+  Vote answer = is_looking() ? proposal_ : current_;
+  if (is_looking()) answer.round = std::max(round_, asking.vote.round);
+  tell(to, answer);
+}
+
+void Election::take_in_while_looking(ServerId from, const Ballot& ballot) {
+  const bool is_behind = ballot.state == Role::kLooking && ballot.vote.round < round_;
+  if (membership_.is_voter(ballot.vote.leader)) {
+    switch (ballot.state) {
+      case Role::kLooking:
+        if (has_memory_) take_in_looking(from, ballot.vote);
+        break;
+      case Role::kFollowing:
+      case Role::kLeading:
+        take_in_settled(from, ballot);
+        break;
+      case Role::kObserving:
+        break;
+    }
+  }
+  if (is_behind && is_voter_ && is_looking()) tell(from, proposal_);
+}
+
+void Election::take_in_looking(ServerId from, const Vote& vote) {
+  if (vote.zxid == kNoMemoryZxid || vote.round < round_) return;
+  if (vote.round > round_) {
+    round_ = vote.round;
+    of_round_.clear();
+    propose(wins(vote, initial_) ? vote : initial_);
+    broadcast();
+  } else if (wins(vote, proposal_)) {
+    propose(vote);
+    broadcast();
+  }
+  of_round_[from] = {.state = Role::kLooking, .vote = vote};
+}
+
+// It follows or leads: if a quorum says so and the leader does itself, it can be joined.
+void Election::take_in_settled(ServerId from, const Ballot& ballot) {
+  Ballot& known = settled_[from];
+  if (known != ballot) resend_soon();
+  known = ballot;
+  if (ballot.vote.round == round_) {
+    of_round_[from] = ballot;
+    if (has_quorum_of_round(ballot) && is_sure_to_lead(ballot.vote, of_round_)) {
+      return decide(ballot.vote);
+    }
+  }
+  if (has_settled_quorum(ballot.vote) && is_sure_to_lead(ballot.vote, settled_)) {
+    decide(ballot.vote);
+  }
+}
+
+// Nothing that was ever acknowledged can be lost if every voter is as empty as this one. A server
+// repeats on a new link what it said last, which may have been before it followed somebody: so the
+// first message of a link proves nothing.
+void Election::take_in_without_memory(ServerId from, const Ballot& ballot, bool is_first) {
+  const Vote& vote = ballot.vote;
+  const bool is_new = ballot.state == Role::kLooking && vote.peer_epoch <= 0 &&
+                      (vote.zxid == Zxid{} || vote.zxid == kNoMemoryZxid);
+  if (!is_new) {
+    newcomers_.erase(from);
+  } else if (!is_first) {
+    newcomers_.insert(from);
+  }
+  if (ballot.state == Role::kLooking) unheeded_[from] = ballot;
+}
+
+void Election::tell(ServerId to, const Vote& vote) {
+  links_.send(to, encode_notification({.state = role_, .vote = vote, .config = config_}));
+}
+
+void Election::broadcast() {
+  for (const ServerId voter : membership_.voters()) {
+    if (voter != options_.self) tell(voter, proposal_);
+  }
+}
+
+// ---- deciding -----------------------------------------------------------------------------------
+
+void Election::conclude() {
+  if (!has_memory_) {
+    const auto others = membership_.voter_count() - 1;
+    if (newcomers_.size() == others) {
+      are_all_new_ = true;
+      newcomers_.clear();
+    }
+    return;
+  }
+  if (!has_quorum_of_round({.state = Role::kLooking, .vote = proposal_})) {
+    final_at_.reset();
+    return;
+  }
+  if (!final_at_) final_at_ = {now_.value + options_.finalize_wait_ms};
+  if (*final_at_ <= now_ || have_all_spoken()) decide(proposal_);
+}
+
+// The wait is for a better vote. None can come once every voter that can be reached has the same;
+// one that is being dialled may still be reached. (Who is left out by this could have been left out
+// by any slow network: a quorum's best is good enough.)
+bool Election::have_all_spoken() const {
+  return std::ranges::all_of(membership_.voters(), [&](ServerId voter) {
+    if (voter == options_.self) return true;
+    const auto found = of_round_.find(voter);
+    if (found != of_round_.end() && found->second.vote == proposal_) return true;
+    return links_.reach(voter) == ElectionLinks::Reach::kNone;
+  });
+}
+
+void Election::decide(const Vote& vote) {
+  round_ = vote.round;
+  current_ = vote;
+  decision_ = vote;
+  role_ = vote.leader == options_.self ? Role::kLeading
+          : is_voter_                  ? Role::kFollowing
+                                       : Role::kObserving;
+  final_at_.reset();
+  unheeded_.clear();
+  links_.want_voters(false);
+}
+
+// A server of weight 0 is never voted for by others, nor by itself if there is anybody else.
+bool Election::wins(const Vote& candidate, const Vote& over) const {
+  if (membership_.weight(candidate.leader) == 0) return false;
+  return membership_.weight(over.leader) == 0 || is_better(candidate, over);
+}
+
+// In one round, a vote of a server that looks is the same only if all of it is; servers that are
+// settled agree when they agree on the leader: their epoch may be of before or after it was
+// established.
+bool Election::has_quorum_of_round(const Ballot& ballot) const {
+  Servers same;
+  for (const auto& [server, other] : of_round_) {
+    const bool is_settled = ballot.state != Role::kLooking && other.state != Role::kLooking;
+    if (is_settled ? other.vote.leader == ballot.vote.leader : other.vote == ballot.vote) {
+      add_to(same, server);
+    }
+  }
+  return membership_.is_quorum(same);
+}
+
+bool Election::has_settled_quorum(const Vote& vote) const {
+  Servers same;
+  for (const auto& [server, other] : settled_) {
+    if (other.vote.leader == vote.leader && other.vote.peer_epoch == vote.peer_epoch) {
+      add_to(same, server);
+    }
+  }
+  return membership_.is_quorum(same);
+}
+
+// Followers may not have noticed yet that their leader is gone, so it has to say itself that it
+// leads. Are we meant, then by votes of this very round; and never by what we have forgotten.
+bool Election::is_sure_to_lead(const Vote& vote, const Ballots& ballots) const {
+  if (vote.leader == options_.self) return has_memory_ && vote.round == round_;
+  const auto leader = ballots.find(vote.leader);
+  return leader != ballots.end() && leader->second.state == Role::kLeading;
+}
+
+}  // namespace synod::consensus::zab
