@@ -1,0 +1,71 @@
+#include "consensus/zab/journal.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/mutation.h"
+
+namespace synod::consensus::zab {
+
+void Journal::start(const Beginning& beginning) {
+  history_.start(beginning.last_logged, beginning.recent);
+  durable_ = applied_ = beginning.last_logged;
+  accepted_epoch_ = beginning.accepted_epoch;
+  current_epoch_ = beginning.current_epoch;
+  has_memory_ = beginning.has_memory;
+}
+
+void Journal::append(Entry entry, bool is_remembered) {
+  if (is_remembered)
+    history_.append(entry);
+  else
+    history_.skip(entry.zxid);
+  outbox_.add(effect::Append{std::move(entry)});
+}
+
+void Journal::save_epochs(std::uint32_t accepted, std::uint32_t current) {
+  SYNOD_ASSERT(accepted >= accepted_epoch_ && current >= current_epoch_);
+  accepted_epoch_ = accepted;
+  current_epoch_ = current;
+  ++saves_under_way_;
+  outbox_.add(effect::SaveEpochs{accepted, current});
+}
+
+void Journal::cut(Zxid after) {
+  SYNOD_ASSERT(after >= committed_ && !cut_under_way_);
+  cut_under_way_ = after;
+  outbox_.add(effect::Cut{after});
+}
+
+void Journal::on_cut(std::optional<Zxid> last) {
+  SYNOD_ASSERT(cut_under_way_.has_value());
+  const Zxid asked = *std::exchange(cut_under_way_, std::nullopt);
+  // Cut further back than asked, or not at all: what was acknowledged once may be gone.
+  if (!last || *last < asked) has_memory_ = false;
+  if (!last) return;
+  history_.cut(*last);
+  durable_ = *last;
+  applied_ = std::min(applied_, *last);
+}
+
+void Journal::on_snapshot(Zxid zxid) {
+  history_.start(zxid, {});
+  durable_ = applied_ = zxid;
+}
+
+void Journal::commit(Zxid up_to) {
+  if (up_to <= committed_) return;
+  SYNOD_ASSERT(up_to <= last_logged());
+  committed_ = up_to;
+  applied_ = std::max(applied_, up_to);
+  outbox_.add(effect::Commit{up_to});
+  trim(up_to);
+}
+
+bool Journal::is_settled() const {
+  if (is_mutated(Mutation::kVoteBeforeFlush)) return saves_under_way_ == 0 && !cut_under_way_;
+  return durable_ == last_logged() && saves_under_way_ == 0 && !cut_under_way_;
+}
+
+}  // namespace synod::consensus::zab

@@ -1,0 +1,66 @@
+// What this server has logged, promised and committed, and how much of that is on disk. Both roles
+// write through it, so that the order of durability (consensus.md 5.5) has one place.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/ids.h"
+#include "consensus/engine.h"
+#include "consensus/zab/history.h"
+#include "consensus/zab/options.h"
+#include "consensus/zab/outbox.h"
+
+namespace synod::consensus::zab {
+
+class Journal {
+ public:
+  Journal(const Options& options, Outbox& outbox)
+      : outbox_(outbox), history_(options.commit_log_count, options.commit_log_bytes) {}
+
+  void start(const Beginning& beginning);
+
+  // ---- what is written
+  void append(Entry entry, bool is_remembered = true);
+  void save_epochs(std::uint32_t accepted, std::uint32_t current);
+  void cut(Zxid after);
+  void commit(Zxid up_to);
+  // What is known to be committed, though not announced yet: memory may let go of it.
+  void trim(Zxid up_to) { history_.trim(up_to < durable_ ? up_to : durable_); }
+
+  // ---- what the disk answers
+  void on_durable(Zxid up_to) { durable_ = up_to; }
+  void on_epochs_saved() { --saves_under_way_; }
+  void on_cut(std::optional<Zxid> last);
+  void on_snapshot(Zxid zxid);
+
+  // ---- what is so
+  [[nodiscard]] const History& history() const { return history_; }
+  [[nodiscard]] Zxid last_logged() const { return history_.last(); }
+  [[nodiscard]] Zxid durable() const { return durable_; }
+  [[nodiscard]] Zxid committed() const { return committed_; }
+  // The tree is here: what was replayed at the start, or committed since.
+  [[nodiscard]] Zxid applied() const { return applied_; }
+  [[nodiscard]] std::uint32_t accepted_epoch() const { return accepted_epoch_; }
+  [[nodiscard]] std::uint32_t current_epoch() const { return current_epoch_; }
+  [[nodiscard]] bool has_memory() const { return has_memory_; }
+  [[nodiscard]] bool are_epochs_durable() const { return saves_under_way_ == 0; }
+  // Nothing is on its way to the disk.
+  [[nodiscard]] bool is_settled() const;
+
+  void gain_memory() { has_memory_ = true; }
+
+ private:
+  Outbox& outbox_;
+  History history_;
+  Zxid durable_;
+  Zxid committed_;  // announced to the replica in this run
+  Zxid applied_;
+  std::uint32_t accepted_epoch_ = 0;
+  std::uint32_t current_epoch_ = 0;
+  int saves_under_way_ = 0;
+  std::optional<Zxid> cut_under_way_;
+  bool has_memory_ = true;
+};
+
+}  // namespace synod::consensus::zab

@@ -1,0 +1,434 @@
+#include "consensus/zab/leader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/assert.h"
+#include "base/mutation.h"
+#include "jute/codec.h"
+
+namespace synod::consensus::zab {
+namespace {
+
+using Stage = LearnerHandler::Stage;
+
+// Counters end here: 0xffffffff is never used (reference 5.4). From the soft limit on a moment
+// without outstanding proposals is waited for; what is proposed in one turn cannot bridge the
+// distance.
+constexpr std::uint32_t kLastCounter = 0xfffffffe;
+constexpr std::uint32_t kRollOverSoon = kLastCounter - 0x20000;
+constexpr std::uint32_t kRollOverNow = kLastCounter - 0x10000;
+
+}  // namespace
+
+Leader::Leader(Shared& shared) : shared_(&shared) {}
+
+// ---- discovery --------------------------------------------------------------------------------
+
+void Leader::start() {
+  const Journal& journal = shared_->journal;
+  summary_ = {journal.current_epoch(), journal.last_logged()};
+  proposed_ = self_acked_ = journal.last_logged();
+  epoch_ = journal.accepted_epoch() + 1;
+  next_ping_ = shared_->now;
+  enter(Phase::kDiscovery);
+  add_to(connecting_, shared_->options.self);
+  if (shared_->membership().is_quorum(connecting_)) epoch_found();
+}
+
+void Leader::enter(Phase phase) {
+  phase_ = phase;
+  phase_deadline_ = shared_->after_ticks(shared_->options.init_limit);
+}
+
+void Leader::on_learner_info(LearnerHandler& learner, const QuorumPacket& packet) {
+  const bool is_observer = packet.type == PacketType::kObserverInfo;
+  const auto info = decode_learner_info(packet.data.value_or(""));
+  if ((!is_observer && packet.type != PacketType::kFollowerInfo) || !info)
+    return drop(learner.link(), "it does not say who it is");
+  if (info->protocol_version < LearnerInfo::kProtocolVersion)
+    return drop(learner.link(), "it speaks a protocol older than ZooKeeper 3.4");
+  if (info->config_version > shared_->membership().version)
+    return drop(learner.link(), "its configuration is newer than ours");
+  if (info->server == shared_->options.self) return drop(learner.link(), "it claims our number");
+  // An accepted epoch of -1 is what a server without memory says.
+  const std::int64_t accepted_epoch = packet.zxid.value >> 32;
+  learner.registered(info->server, is_observer, accepted_epoch >= 0);
+  replace_older_link(learner);
+  on_epoch_heard(learner, accepted_epoch);
+}
+
+// A server has one link: an older one is what is left of a break that we have not noticed.
+void Leader::replace_older_link(const LearnerHandler& learner) {
+  for (const auto& [link, other] : handlers_) {
+    if (link == learner.link() || other.stage() == Stage::kGreeting) continue;
+    if (other.server() != learner.server()) continue;
+    std::erase(accepted_, other.server());
+    return drop(link, "the same server opened a newer one");
+  }
+}
+
+void Leader::on_epoch_heard(const LearnerHandler& learner, std::int64_t accepted_epoch) {
+  if (phase_ == Phase::kSavingAccepted) return;
+  if (phase_ != Phase::kDiscovery) {
+    handlers_.at(learner.link()).send_leader_info(epoch_);
+    return;
+  }
+  if (accepted_epoch >= static_cast<std::int64_t>(epoch_))
+    epoch_ = static_cast<std::uint32_t>(accepted_epoch) + 1;
+  if (!learner.counts()) return;
+  add_to(connecting_, learner.server());
+  if (shared_->membership().is_quorum(connecting_)) epoch_found();
+}
+
+void Leader::epoch_found() {
+  enter(Phase::kSavingAccepted);
+  shared_->journal.save_epochs(epoch_, shared_->journal.current_epoch());
+}
+
+void Leader::epochs_saved() {
+  if (!shared_->journal.are_epochs_durable()) return;
+  if (phase_ == Phase::kSavingAccepted) {
+    enter(Phase::kPromises);
+    add_to(promised_, shared_->options.self);
+    for (auto& [link, learner] : handlers_)
+      if (learner.stage() == Stage::kRegistered) learner.send_leader_info(epoch_);
+    if (shared_->membership().is_quorum(promised_)) promises_complete();
+  } else if (phase_ == Phase::kSavingCurrent) {
+    synchronise();
+  }
+}
+
+void Leader::on_ack_epoch(LearnerHandler& learner, const QuorumPacket& packet) {
+  if (packet.type != PacketType::kAckEpoch || packet.data.value_or("").size() < 4)
+    return drop(learner.link(), "no ACKEPOCH");
+  const std::int32_t payload = jute::Reader(*packet.data).i32();
+  learner.promised(packet.zxid);
+  // -1: the promise was made on an earlier link, and counted then or not at all.
+  if (phase_ == Phase::kPromises && payload != -1) {
+    if (is_ahead(static_cast<std::uint32_t>(payload), packet.zxid))
+      return drop(learner.link(), "it is ahead of us: it should lead");
+    if (learner.counts()) add_to(promised_, learner.server());
+    if (shared_->membership().is_quorum(promised_)) return promises_complete();
+  }
+  if (phase_ >= Phase::kSynchronization) learner.sync(epoch_);
+}
+
+// The start of an epoch that we took part in is no entry that we could lack.
+bool Leader::is_ahead(std::uint32_t current_epoch, Zxid last_logged) const {
+  if (current_epoch != summary_.first) return current_epoch > summary_.first;
+  if (last_logged.counter() == 0 && last_logged.epoch() <= summary_.first) return false;
+  return last_logged > summary_.second;
+}
+
+void Leader::promises_complete() {
+  enter(Phase::kSavingCurrent);
+  shared_->journal.save_epochs(epoch_, epoch_);
+}
+
+// ---- synchronisation --------------------------------------------------------------------------
+
+// History and currentEpoch are on disk here: this server is the first of the quorum.
+void Leader::synchronise() {
+  enter(Phase::kSynchronization);
+  add_to(accepted_, shared_->options.self);
+  for (auto& [link, learner] : handlers_)
+    if (learner.stage() == Stage::kPromised) learner.sync(epoch_);
+  if (shared_->membership().is_quorum(accepted_)) established();
+}
+
+void Leader::on_new_leader_ack(LearnerHandler& learner) {
+  learner.accepted();
+  if (phase_ == Phase::kBroadcast) return learner.send_up_to_date();
+  if (learner.counts()) add_to(accepted_, learner.server());
+  if (shared_->membership().is_quorum(accepted_)) established();
+}
+
+// What was inherited is committed now, whoever proposed it.
+void Leader::established() {
+  enter(Phase::kBroadcast);
+  shared_->election.establish(epoch_);
+  shared_->journal.commit(shared_->journal.last_logged());
+  shared_->set_status({.role = Role::kLeading,
+                       .leader = shared_->options.self,
+                       .epoch = epoch_,
+                       .is_serving = true});
+  for (auto& [link, learner] : handlers_)
+    if (learner.stage() == Stage::kAccepted) learner.send_up_to_date();
+}
+
+// ---- broadcast --------------------------------------------------------------------------------
+
+Zxid Leader::next_zxid() const {
+  return proposed_.epoch() == epoch_ ? proposed_.next()
+                                     : Zxid::of(epoch_, shared_->options.first_counter);
+}
+
+void Leader::propose(Entry entry) {
+  SYNOD_ASSERT(phase_ == Phase::kBroadcast && entry.zxid == next_zxid());
+  SYNOD_ASSERT(entry.zxid.counter() <= kLastCounter);
+  proposed_ = entry.zxid;
+  packet_.clear();
+  append_packet(packet_, {.type = PacketType::kProposal, .zxid = entry.zxid, .data = *entry.bytes});
+  for (auto& [link, learner] : handlers_) {
+    if (!learner.is_forwarded() || learner.is_observer()) continue;
+    learner.send_encoded(packet_);
+    learner.proposal_sent(entry.zxid);
+  }
+  shared_->journal.append(std::move(entry));
+  if (is_mutated(Mutation::kLeaderCountsItselfEarly)) {
+    self_acked_ = proposed_;
+    commit_what_a_quorum_has();
+  }
+}
+
+void Leader::durable() {
+  self_acked_ = std::max(self_acked_, shared_->journal.durable());
+  if (phase_ == Phase::kBroadcast) commit_what_a_quorum_has();
+}
+
+// An ACK covers everything before it: they come in order, and each after its flush.
+void Leader::on_ack(LearnerHandler& learner, Zxid zxid) {
+  if (zxid.counter() == 0) return;  // of NEWLEADER, again after UPTODATE
+  if (zxid > proposed_) return drop(learner.link(), "it acknowledges what was never proposed");
+  learner.acknowledged(zxid);
+  if (zxid > shared_->journal.committed()) commit_what_a_quorum_has();
+}
+
+void Leader::commit_what_a_quorum_has() {
+  const Zxid before = shared_->journal.committed();
+  const Zxid up_to = acked_by_quorum();
+  if (up_to <= before) return;
+  announce_commits(before, up_to);
+  shared_->journal.commit(up_to);
+}
+
+// The last position that a quorum has: from the furthest down, until those passed are a quorum.
+Zxid Leader::acked_by_quorum() {
+  acks_.clear();
+  acks_.push_back({self_acked_, shared_->options.self});
+  for (const auto& [link, learner] : handlers_)
+    if (learner.is_up_to_date() && learner.counts())
+      acks_.push_back({learner.acked(), learner.server()});
+  std::ranges::sort(acks_, [](const Ack& a, const Ack& b) { return a.zxid > b.zxid; });
+  counted_.clear();
+  for (const Ack& ack : acks_) {
+    add_to(counted_, ack.server);
+    if (shared_->membership().is_quorum(counted_)) return ack.zxid;
+  }
+  return {};
+}
+
+void Leader::announce_commits(Zxid after, Zxid up_to) {
+  const History& history = shared_->journal.history();
+  for (auto entry = history.after(after); entry != history.end() && entry->zxid <= up_to; ++entry) {
+    for (auto& [link, learner] : handlers_) {
+      if (!learner.is_forwarded()) continue;
+      if (learner.is_observer())
+        learner.send({.type = PacketType::kInform, .zxid = entry->zxid, .data = *entry->bytes});
+      else
+        learner.send({.type = PacketType::kCommit, .zxid = entry->zxid});
+    }
+  }
+}
+
+void Leader::roll_over_when_due() {
+  if (phase_ != Phase::kBroadcast || proposed_.epoch() != epoch_) return;
+  const bool is_idle = proposed_ == shared_->journal.committed();
+  if (proposed_.counter() >= (is_idle ? kRollOverSoon : kRollOverNow))
+    end(fmt::format("epoch {:#x} has no zxids left: a new one is opened", epoch_));
+}
+
+// ---- what learners send -----------------------------------------------------------------------
+
+void Leader::received(LinkId link, BytesView bytes) {
+  const auto found = handlers_.find(link);
+  if (found == handlers_.end()) return;
+  found->second.heard();
+  found->second.reader().feed(bytes);
+  // Handling a packet may drop the link.
+  for (auto at = found; at != handlers_.end() && !ended_; at = handlers_.find(link)) {
+    const auto packet = at->second.reader().next();
+    if (!packet) return drop(link, std::string(packet.error().what));
+    if (!*packet) return;
+    handle(at->second, **packet);
+  }
+}
+
+void Leader::handle(LearnerHandler& learner, const QuorumPacket& packet) {
+  switch (learner.stage()) {
+    case Stage::kGreeting:
+      return on_learner_info(learner, packet);
+    case Stage::kPromising:
+      return on_ack_epoch(learner, packet);
+    case Stage::kNewLeader:
+      if (packet.type != PacketType::kAck || packet.zxid != Zxid::of(epoch_, 0))
+        return drop(learner.link(), "no ACK of NEWLEADER");
+      return on_new_leader_ack(learner);
+    case Stage::kUpToDate:
+      return handle_in_broadcast(learner, packet);
+    case Stage::kAccepted:
+      // A learner that does not wait for UPTODATE may acknowledge; all else is out of place.
+      if (packet.type == PacketType::kAck) return on_ack(learner, packet.zxid);
+      [[fallthrough]];
+    case Stage::kRegistered:
+    case Stage::kPromised:
+    case Stage::kSyncing:
+      return drop(learner.link(), fmt::format("{} out of place", name_of(packet.type)));
+  }
+}
+
+void Leader::handle_in_broadcast(LearnerHandler& learner, const QuorumPacket& packet) {
+  switch (packet.type) {
+    case PacketType::kAck:
+      return on_ack(learner, packet.zxid);
+    case PacketType::kPing:
+      return on_ping_reply(learner, packet);
+    case PacketType::kRequest:
+      return deliver(learner.link(), ServiceMessage::Kind::kRequest, packet);
+    case PacketType::kRevalidate:
+      return deliver(learner.link(), ServiceMessage::Kind::kRevalidate, packet);
+    default:
+      return drop(learner.link(), fmt::format("{} from a learner", name_of(packet.type)));
+  }
+}
+
+void Leader::deliver(LinkId from, ServiceMessage::Kind kind, const QuorumPacket& packet) {
+  shared_->outbox.add(effect::Deliver{from,
+                                      {.kind = kind,
+                                       .data = Bytes(packet.data.value_or("")),
+                                       .identities = Bytes(packet.authinfo)}});
+}
+
+void Leader::send_to_learner(LinkId link, const ServiceMessage& message) {
+  const auto found = handlers_.find(link);
+  if (found == handlers_.end() || !found->second.is_up_to_date()) return;
+  if (message.kind == ServiceMessage::Kind::kRevalidated)
+    found->second.send({.type = PacketType::kRevalidate, .zxid = kNoZxid, .data = message.data});
+  else if (message.kind == ServiceMessage::Kind::kSynced)
+    found->second.send({.type = PacketType::kSync, .zxid = Zxid{0}});
+}
+
+// ---- signs of life ----------------------------------------------------------------------------
+
+void Leader::tick() {
+  roll_over_when_due();
+  if (!ended_ && phase_ != Phase::kBroadcast && shared_->now >= phase_deadline_)
+    end("no quorum of followers got in step in time");
+  if (ended_ || shared_->now < next_ping_) return;
+  next_ping_ = {shared_->now.value + std::max<std::int64_t>(shared_->options.tick_ms / 2, 1)};
+  close_overdue();
+  if (std::exchange(is_quorum_checked_next_, !is_quorum_checked_next_)) check_quorum();
+  if (!ended_) ping_all();
+}
+
+SteadyTimeMs Leader::next_deadline() const {
+  return phase_ == Phase::kBroadcast ? next_ping_ : std::min(next_ping_, phase_deadline_);
+}
+
+void Leader::close_overdue() {
+  std::vector<std::pair<LinkId, std::string>> late;
+  for (const auto& [link, learner] : handlers_)
+    if (const auto what = learner.overdue())
+      late.emplace_back(link, fmt::format("server {}: {}", learner.server().value, *what));
+  for (auto& [link, reason] : late) {
+    shared_->outbox.warn(fmt::format("closing a learner: {}", reason));
+    drop(link, std::move(reason));
+  }
+}
+
+void Leader::check_quorum() {
+  if (phase_ != Phase::kBroadcast) return;
+  counted_.clear();
+  add_to(counted_, shared_->options.self);
+  for (const auto& [link, learner] : handlers_)
+    if (learner.is_up_to_date() && learner.counts() && learner.is_in_touch())
+      add_to(counted_, learner.server());
+  if (!shared_->membership().is_quorum(counted_))
+    end(fmt::format("only {} of {} voters are in touch", counted_.size(),
+                    shared_->membership().voter_count()));
+}
+
+void Leader::ping_all() {
+  for (auto& [link, learner] : handlers_) {
+    learner.ping(proposed_);
+    // Who came up to date since the round began can confirm it just as well.
+    if (!round_.empty() && learner.is_up_to_date() && !learner.is_in_round()) learner.enter_round();
+  }
+}
+
+void Leader::on_ping_reply(LearnerHandler& learner, const QuorumPacket& packet) {
+  learner.ping_answered();
+  if (!packet.data.value_or("").empty())
+    deliver(learner.link(), ServiceMessage::Kind::kTouches, packet);
+  if (learner.has_confirmed()) check_round();
+}
+
+// ---- reads ------------------------------------------------------------------------------------
+
+// Nobody else led, and so committed, while a quorum still answered PINGs that were sent after the
+// question came. One round serves all that wait; who comes during it waits for the next.
+void Leader::read_index(std::uint64_t token) {
+  waiting_.push_back({token, shared_->journal.committed()});
+  if (round_.empty()) start_round();
+}
+
+void Leader::start_round() {
+  round_ = std::exchange(waiting_, {});
+  for (auto& [link, learner] : handlers_) {
+    if (!learner.is_up_to_date() || !learner.counts()) continue;
+    learner.ping(proposed_);
+    learner.enter_round();
+  }
+  check_round();
+}
+
+void Leader::check_round() {
+  counted_.clear();
+  add_to(counted_, shared_->options.self);
+  for (const auto& [link, learner] : handlers_)
+    if (learner.has_confirmed() && learner.counts()) add_to(counted_, learner.server());
+  if (!shared_->membership().is_quorum(counted_)) return;
+  for (const PendingRead& read : round_)
+    shared_->outbox.add(effect::ReadIndex{read.token, read.committed});
+  round_.clear();
+  for (auto& [link, learner] : handlers_) learner.leave_round();
+  if (!waiting_.empty()) start_round();
+}
+
+// ---- links ------------------------------------------------------------------------------------
+
+void Leader::accepted(LinkId link) { handlers_.emplace(link, LearnerHandler(*shared_, link)); }
+
+void Leader::unlinked(LinkId link) { handlers_.erase(link); }
+
+void Leader::drop(LinkId link, std::string reason) {
+  const auto found = handlers_.find(link);
+  SYNOD_ASSERT(found != handlers_.end());
+  found->second.flush();
+  handlers_.erase(found);
+  shared_->outbox.close(link, std::move(reason));
+}
+
+void Leader::log_read(LinkId link, std::optional<std::vector<Entry>> entries, bool is_end) {
+  const auto found = handlers_.find(link);
+  if (found == handlers_.end()) return;
+  found->second.log_read(std::move(entries), is_end);
+  if (auto failure = found->second.take_failure()) drop(link, std::move(*failure));
+}
+
+void Leader::close_links() {
+  while (!handlers_.empty()) drop(handlers_.begin()->first, "this server does not lead any more");
+}
+
+void Leader::flush() {
+  for (auto& [link, learner] : handlers_) learner.flush();
+}
+
+void Leader::end(std::string reason) {
+  if (!ended_) ended_ = std::move(reason);
+}
+
+}  // namespace synod::consensus::zab

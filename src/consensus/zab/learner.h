@@ -1,0 +1,112 @@
+// Following or observing a leader (reference, quorum protocol 4.2, 4.6; consensus.md 5.1): promise
+// its epoch, take over its history, then log what it proposes and learn what is committed.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "consensus/engine.h"
+#include "consensus/zab/packets.h"
+#include "consensus/zab/shared.h"
+
+namespace synod::consensus::zab {
+
+class Learner {
+ public:
+  Learner(Shared& shared, ServerId leader);
+
+  void start();
+  // Why this leader is not followed any longer; nothing while it is.
+  [[nodiscard]] const std::optional<std::string>& ended() const { return ended_; }
+  void close_links();
+
+  void tick();
+  [[nodiscard]] std::optional<SteadyTimeMs> next_deadline() const;
+
+  void durable();
+  void epochs_saved();
+  void was_cut();
+  void snapshot_installed(LinkId link, Zxid zxid, BytesView rest);
+
+  void linked(LinkId link);
+  void unlinked(LinkId link);
+  void received(LinkId link, BytesView bytes);
+
+  void send_to_leader(const ServiceMessage& message);
+
+ private:
+  enum class Stage : std::uint8_t {
+    kDialling,
+    kRegistering,  // LEADERINFO is awaited
+    kPromising,    // the epoch is being saved; ACKEPOCH is owed
+    kPromised,     // DIFF, TRUNC or SNAP is awaited
+    kCutting,      // the log's tail
+    kInstalling,   // the leader's tree
+    kCatchingUp,   // history comes, up to NEWLEADER
+    kAccepting,    // history and currentEpoch are on their way to the disk; the ACK is owed
+    kAccepted,     // UPTODATE is awaited
+    kUpToDate,
+  };
+
+  void dial();
+  [[nodiscard]] bool is_observing() const;
+  [[nodiscard]] bool takes_packets() const;
+
+  // ---- to UPTODATE
+  void handle_packets();
+  void handle(const QuorumPacket& packet);
+  void on_leader_info(const QuorumPacket& packet);
+  void send_ack_epoch();
+  void on_sync_packet(const QuorumPacket& packet);
+  void on_trunc(Zxid zxid);
+  void on_snap(Zxid zxid);
+  void catch_up_from(Zxid zxid);
+  void on_new_leader(Zxid zxid);
+  void accept_when_durable();
+  void on_up_to_date();
+
+  // ---- the stream
+  void handle_in_stream(const QuorumPacket& packet);
+  void on_proposal(Zxid zxid, BytesView bytes);
+  void on_commit(Zxid zxid);
+  void on_inform(Zxid zxid, BytesView bytes);
+  void on_inform_and_activate(const QuorumPacket& packet);
+  [[nodiscard]] bool append(Zxid zxid, BytesView bytes);
+  void committed(Zxid zxid);
+  void send_due_acks();
+  [[nodiscard]] bool is_in_new_leader_window() const;
+  void deliver(ServiceMessage::Kind kind, const QuorumPacket& packet);
+
+  void send(const QuorumPacket& packet);
+  void end(std::string reason);
+
+  Shared* shared_;
+  ServerId leader_;
+  Stage stage_ = Stage::kDialling;
+  std::optional<std::string> ended_;
+
+  std::optional<LinkId> link_;
+  int dials_ = 0;
+  std::optional<SteadyTimeMs> redial_at_;
+  SteadyTimeMs give_up_dialling_at_;
+  SteadyTimeMs heard_at_;
+  PacketReader reader_;
+  Bytes held_;  // came while no packets are taken
+
+  std::uint32_t epoch_ = 0;
+  bool is_new_promise_ = false;
+  // The history that came before NEWLEADER ends here.
+  Zxid history_end_;
+  // Known to be committed; announced from UPTODATE on.
+  Zxid commit_mark_;
+  Zxid snapshot_;                 // what it holds may be sent again: reference 4.5
+  std::deque<Zxid> uncommitted_;  // logged, in order
+  std::deque<Zxid> unacked_;      // logged, in order; a follower's
+  std::deque<Zxid> pings_;        // to be answered with the sessions' touches
+};
+
+}  // namespace synod::consensus::zab

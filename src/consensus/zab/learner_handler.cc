@@ -1,0 +1,224 @@
+#include "consensus/zab/learner_handler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/mutation.h"
+#include "jute/codec.h"
+
+namespace synod::consensus::zab {
+
+LearnerHandler::LearnerHandler(Shared& shared, LinkId link)
+    : shared_(&shared), link_(link), heard_at_(shared.now) {}
+
+// ---- the way in -------------------------------------------------------------------------------
+
+void LearnerHandler::registered(ServerId server, bool is_observer, bool has_memory) {
+  stage_ = Stage::kRegistered;
+  server_ = server;
+  is_observer_ = is_observer;
+  is_voter_ = !is_observer && shared_->membership().is_voter(server);
+  has_memory_ = has_memory;
+}
+
+void LearnerHandler::send_leader_info(std::uint32_t epoch) {
+  stage_ = Stage::kPromising;
+  epoch_ = epoch;
+  Bytes version;
+  jute::Writer(version).i32(LearnerInfo::kProtocolVersion);
+  send({.type = PacketType::kLeaderInfo, .zxid = Zxid::of(epoch, 0), .data = version});
+}
+
+void LearnerHandler::promised(Zxid last_logged) {
+  stage_ = Stage::kPromised;
+  last_logged_ = last_logged;
+  if (last_logged.value < 0) has_memory_ = false;
+}
+
+// Until the leader is established all it inherited is history: the quorum that accepts NEWLEADER
+// commits it.
+Zxid LearnerHandler::cut() const {
+  const Journal& journal = shared_->journal;
+  return shared_->status.is_serving ? journal.committed() : journal.last_logged();
+}
+
+void LearnerHandler::sync(std::uint32_t epoch) {
+  SYNOD_ASSERT(stage_ == Stage::kPromised);
+  stage_ = Stage::kSyncing;
+  epoch_ = epoch;
+  begin(plan_sync(shared_->journal.history(), cut(), last_logged_));
+}
+
+void LearnerHandler::begin(const SyncPlan& plan) {
+  sent_ = plan.from;
+  switch (plan.way) {
+    case SyncPlan::Way::kReadLog:
+      if (!shared_->options.is_log_diff_allowed) return begin_with_snapshot();
+      // Its last entry is read as well: to see that we have it.
+      return read_log({plan.from.value - 1});
+    case SyncPlan::Way::kSnap:
+      return begin_with_snapshot();
+    case SyncPlan::Way::kDiff:
+      send({.type = PacketType::kDiff, .zxid = cut()});
+      break;
+    case SyncPlan::Way::kTrunc:
+      send({.type = PacketType::kTrunc, .zxid = plan.from});
+      break;
+  }
+  is_begun_ = true;
+  continue_sync();
+}
+
+// The tree as it is, followed by what of our history is not applied yet.
+void LearnerHandler::begin_with_snapshot() {
+  is_begun_ = gets_snapshot_ = true;
+  sent_ = shared_->journal.applied();
+  send({.type = PacketType::kSnap, .zxid = sent_});
+  flush();
+  shared_->outbox.add(effect::SendSnapshot{link_, sent_});
+  continue_sync();
+}
+
+void LearnerHandler::read_log(Zxid after) {
+  flush();
+  const Zxid up_to = std::min(shared_->journal.history().base(), cut());
+  shared_->outbox.add(effect::ReadLog{link_, after, up_to});
+}
+
+void LearnerHandler::log_read(std::optional<std::vector<Entry>> entries, bool is_end) {
+  if (stage_ != Stage::kSyncing) return;
+  heard_at_ = shared_->now;
+  if (!is_begun_ && !is_given_up_) {
+    if (entries && starts_behind(*entries)) {
+      send({.type = PacketType::kDiff, .zxid = cut()});
+      is_begun_ = true;
+    } else {
+      is_given_up_ = true;
+    }
+  }
+  if (is_given_up_) {
+    if (is_end || !entries) begin_with_snapshot();
+    return;
+  }
+  if (!entries) {
+    failure_ = "what it misses is not in the log any more";
+    return;
+  }
+  for (const Entry& entry : *entries)
+    if (entry.zxid > sent_) send_missed(entry);
+  if (is_end) continue_sync();
+}
+
+// Our log holds the learner's last entry, or (positions being dense) the one right behind it.
+bool LearnerHandler::starts_behind(const std::vector<Entry>& entries) const {
+  if (entries.empty()) return false;
+  const Zxid first = entries.front().zxid;
+  return first == sent_ || (first == sent_.next() && first.epoch() == sent_.epoch());
+}
+
+// From memory as far back as that goes; what it let go of meanwhile is read from the log.
+void LearnerHandler::continue_sync() {
+  const History& history = shared_->journal.history();
+  const Zxid end = cut();
+  if (sent_ < end && sent_ < history.base() && !is_mutated(Mutation::kGapInDiff))
+    return read_log(sent_);
+  for (auto entry = history.after(sent_); entry != history.end() && entry->zxid <= end; ++entry)
+    send_missed(*entry);
+  sent_ = end;
+  send_new_leader();
+}
+
+void LearnerHandler::send_missed(const Entry& entry) {
+  send({.type = PacketType::kProposal, .zxid = entry.zxid, .data = *entry.bytes});
+  send({.type = PacketType::kCommit, .zxid = entry.zxid});
+  sent_ = entry.zxid;
+}
+
+void LearnerHandler::send_new_leader() {
+  stage_ = Stage::kNewLeader;
+  heard_at_ = shared_->now;
+  const std::string config = shared_->membership().to_text();
+  send({.type = PacketType::kNewLeader, .zxid = Zxid::of(epoch_, 0), .data = config});
+  if (is_observer_) return;
+  const History& history = shared_->journal.history();
+  for (auto entry = history.after(sent_); entry != history.end(); ++entry) {
+    send({.type = PacketType::kProposal, .zxid = entry->zxid, .data = *entry->bytes});
+    proposal_sent(entry->zxid);
+  }
+}
+
+void LearnerHandler::send_up_to_date() {
+  stage_ = Stage::kUpToDate;
+  // Whoever was synchronised by an established leader knows again what it knew.
+  has_memory_ = true;
+  heard_at_ = awaited_since_ = shared_->now;
+  send({.type = PacketType::kUpToDate, .zxid = kNoZxid});
+}
+
+// ---- broadcast --------------------------------------------------------------------------------
+
+void LearnerHandler::send(const QuorumPacket& packet) { append_packet(output_, packet); }
+
+void LearnerHandler::send_encoded(BytesView packets) { output_.append(packets); }
+
+void LearnerHandler::proposal_sent(Zxid zxid) {
+  last_sent_ = zxid;
+  if (awaited_ack_) return;
+  awaited_ack_ = zxid;
+  awaited_since_ = shared_->now;
+}
+
+void LearnerHandler::acknowledged(Zxid zxid) {
+  acked_ = std::max(acked_, zxid);
+  if (!awaited_ack_ || zxid < *awaited_ack_) return;
+  awaited_ack_.reset();
+  if (acked_ < last_sent_) proposal_sent(last_sent_);
+}
+
+// ---- signs of life ----------------------------------------------------------------------------
+
+void LearnerHandler::ping(Zxid last_proposed) {
+  if (!is_forwarded()) return;
+  if (is_up_to_date()) ++pings_sent_;
+  send({.type = PacketType::kPing, .zxid = last_proposed});
+}
+
+bool LearnerHandler::is_in_touch() const {
+  return shared_->now.value - heard_at_.value <=
+         shared_->options.sync_limit * shared_->options.tick_ms;
+}
+
+std::optional<std::string_view> LearnerHandler::overdue() const {
+  const auto has_passed = [&](SteadyTimeMs since, std::int64_t ticks) {
+    return shared_->now.value - since.value > ticks * shared_->options.tick_ms;
+  };
+  switch (stage_) {
+    case Stage::kRegistered:  // it waits for us
+    case Stage::kPromised:
+    case Stage::kAccepted:
+      return std::nullopt;
+    case Stage::kUpToDate:
+      if (awaited_ack_ && has_passed(awaited_since_, shared_->options.sync_limit))
+        return "it does not acknowledge proposals in time";
+      if (has_passed(heard_at_, shared_->options.sync_limit)) return "nothing is heard of it";
+      return std::nullopt;
+    case Stage::kSyncing:
+    case Stage::kNewLeader:
+      // How long a tree takes on its way is the link's business: a dead one breaks.
+      if (gets_snapshot_) return std::nullopt;
+      [[fallthrough]];
+    case Stage::kGreeting:
+    case Stage::kPromising:
+      if (has_passed(heard_at_, shared_->options.init_limit)) return "it does not get in step";
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void LearnerHandler::flush() {
+  if (output_.empty()) return;
+  shared_->outbox.add(effect::Send{link_, std::exchange(output_, {})});
+}
+
+}  // namespace synod::consensus::zab

@@ -1,0 +1,32 @@
+// What an operator, or a test, decides about an ensemble's member.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/ids.h"
+#include "consensus/membership.h"
+#include "consensus/zab/election.h"
+
+namespace synod::consensus::zab {
+
+struct Options {
+  ServerId self;
+  Membership membership;  // of which `self` is a member
+  std::int64_t tick_ms = 2000;
+  std::int64_t init_limit = 10;  // ticks to connect and synchronise
+  std::int64_t sync_limit = 5;   // ticks of silence before a peer counts as lost
+  // Entries kept in memory to bring learners up to date, and their bytes.
+  std::size_t commit_log_count = 500;
+  std::size_t commit_log_bytes = std::size_t{16} << 20;
+  // What memory does not reach may be read from the log on disk (the replica, which knows the
+  // files' sizes, may still refuse: then a snapshot is sent).
+  bool is_log_diff_allowed = true;
+  // An observer that lost its leader waits up to this long before it looks again.
+  std::int64_t observer_delay_ms = 200;
+  Election::Options election;  // `self` is filled in
+  // Where the counter of a new epoch begins; near 0xffffffff to test the roll-over.
+  std::uint32_t first_counter = 1;
+};
+
+}  // namespace synod::consensus::zab

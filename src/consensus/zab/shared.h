@@ -1,0 +1,32 @@
+// What the two roles and their engine share. It outlives the roles.
+#pragma once
+
+#include "base/random.h"
+#include "consensus/zab/election.h"
+#include "consensus/zab/journal.h"
+#include "consensus/zab/options.h"
+#include "consensus/zab/outbox.h"
+
+namespace synod::consensus::zab {
+
+struct Shared {
+  const Options& options;
+  Outbox& outbox;
+  Journal& journal;
+  Election& election;
+  Status& status;
+  SteadyTimeMs now;
+
+  [[nodiscard]] SteadyTimeMs after_ticks(std::int64_t ticks) const {
+    return {now.value + ticks * options.tick_ms};
+  }
+  [[nodiscard]] const Membership& membership() const { return options.membership; }
+
+  void set_status(Status changed) {
+    if (changed == status) return;
+    status = changed;
+    outbox.add(effect::StatusChanged{changed});
+  }
+};
+
+}  // namespace synod::consensus::zab

@@ -1,0 +1,271 @@
+#include "consensus/zab/zab.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace synod::consensus::zab {
+namespace {
+
+constexpr std::int64_t kParkedMs = 1000;
+constexpr std::size_t kMaxParked = 256;
+constexpr std::size_t kMaxParkedBytes = 4096;  // FOLLOWERINFO takes 40
+
+Options with_self(Options options) {
+  options.election.self = options.self;
+  return options;
+}
+
+}  // namespace
+
+Zab::Zab(Options options)
+    : options_(with_self(std::move(options))),
+      journal_(options_, outbox_),
+      election_(options_.election, options_.membership, outbox_),
+      shared_{options_, outbox_, journal_, election_, status_, {}} {
+  SYNOD_ASSERT(options_.membership.members.contains(options_.self));
+}
+
+void Zab::start(const Beginning& beginning) {
+  shared_.now = look_at_ = beginning.now;
+  random_ = Random(beginning.seed);
+  journal_.start(beginning);
+  election_.tick(beginning.now);
+  if (!beginning.has_memory)
+    outbox_.warn(
+        "this server's data directory is empty: it votes once it has been synchronised by a "
+        "leader, or when every other voter turns out to be new as well");
+  outbox_.add(effect::StatusChanged{status_});
+  settle();
+}
+
+// ---- from role to role ------------------------------------------------------------------------
+
+void Zab::settle() {
+  leave_ended_role();
+  look_when_settled();
+  take_decision();
+  leave_ended_role();
+}
+
+void Zab::leave_ended_role() {
+  if (leader() != nullptr && leader()->ended())
+    leave(*leader()->ended());
+  else if (learner() != nullptr && learner()->ended())
+    leave(*learner()->ended());
+}
+
+void Zab::leave(std::string reason) {
+  if (status_.is_serving || leader() != nullptr)
+    outbox_.warn(
+        fmt::format("not {} any more: {}", leader() != nullptr ? "leading" : "following", reason));
+  if (auto* role = leader()) role->close_links();
+  if (auto* role = learner()) role->close_links();
+  const bool was_observing = status_.role == Role::kObserving;
+  role_ = std::monostate{};
+  is_looking_ = false;
+  // Observers that lost their leader do not all come at once.
+  look_at_ = shared_.now;
+  if (was_observing)
+    look_at_.value += static_cast<std::int64_t>(
+        random_.below(static_cast<std::uint64_t>(options_.observer_delay_ms) + 1));
+  shared_.set_status({});
+}
+
+// The vote claims what is logged and the epoch: both are on disk before it leaves.
+void Zab::look_when_settled() {
+  if (role_.index() != 0 || is_looking_ || !journal_.is_settled() || shared_.now < look_at_) return;
+  if (std::exchange(is_making_memory_, false)) journal_.gain_memory();
+  is_looking_ = true;
+  election_.look(journal_.last_logged(), journal_.current_epoch(), journal_.has_memory());
+}
+
+void Zab::take_decision() {
+  if (!is_looking_) return;
+  if (election_.take_all_are_new()) {
+    // Nobody remembers anything, so there was nothing to forget: the ensemble begins.
+    is_looking_ = false;
+    is_making_memory_ = true;
+    journal_.save_epochs(journal_.accepted_epoch(), journal_.current_epoch());
+    return;
+  }
+  const auto decision = election_.take_decision();
+  if (!decision) return;
+  is_looking_ = false;
+  if (decision->leader == options_.self)
+    lead();
+  else
+    follow(decision->leader);
+}
+
+void Zab::lead() {
+  shared_.set_status({.role = Role::kLeading, .leader = options_.self});
+  Leader& leader = role_.emplace<Leader>(shared_);
+  leader.start();
+  for (auto& [link, parked] : std::exchange(parked_, {})) {
+    leader.accepted(link);
+    leader.received(link, parked.input);
+  }
+}
+
+void Zab::follow(ServerId leader) {
+  while (!parked_.empty()) close_parked(parked_.begin()->first, "this server does not lead");
+  const bool is_voter = options_.membership.is_voter(options_.self);
+  shared_.set_status({.role = is_voter ? Role::kFollowing : Role::kObserving, .leader = leader});
+  role_.emplace<Learner>(shared_, leader).start();
+}
+
+// ---- time -------------------------------------------------------------------------------------
+
+void Zab::tick(SteadyTimeMs now) {
+  shared_.now = now;
+  election_.tick(now);
+  if (auto* role = leader()) role->tick();
+  if (auto* role = learner()) role->tick();
+  close_expired_parked();
+  settle();
+}
+
+std::optional<SteadyTimeMs> Zab::next_deadline() const {
+  std::optional<SteadyTimeMs> next = election_.next_deadline();
+  const auto consider = [&next](std::optional<SteadyTimeMs> deadline) {
+    if (deadline && (!next || *deadline < *next)) next = deadline;
+  };
+  if (const auto* role = std::get_if<Leader>(&role_)) consider(role->next_deadline());
+  if (const auto* role = std::get_if<Learner>(&role_)) consider(role->next_deadline());
+  if (role_.index() == 0 && !is_looking_ && journal_.is_settled()) consider(look_at_);
+  for (const auto& [link, parked] : parked_) consider(parked.until);
+  return next;
+}
+
+// ---- the log ----------------------------------------------------------------------------------
+
+void Zab::durable(Zxid up_to) {
+  journal_.on_durable(up_to);
+  if (auto* role = leader()) role->durable();
+  if (auto* role = learner()) role->durable();
+  settle();
+}
+
+void Zab::was_cut(std::optional<Zxid> last) {
+  journal_.on_cut(last);
+  if (!journal_.has_memory())
+    outbox_.warn(
+        "the log could not be cut where the leader asked for it: this server votes again "
+        "once it has been synchronised");
+  if (auto* role = learner()) role->was_cut();
+  settle();
+}
+
+void Zab::epochs_saved() {
+  journal_.on_epochs_saved();
+  if (auto* role = leader()) role->epochs_saved();
+  if (auto* role = learner()) role->epochs_saved();
+  settle();
+}
+
+void Zab::log_read(LinkId link, std::optional<std::vector<Entry>> entries, bool is_end) {
+  if (auto* role = leader()) role->log_read(link, std::move(entries), is_end);
+  settle();
+}
+
+void Zab::snapshot_installed(LinkId link, Zxid zxid, BytesView rest) {
+  journal_.on_snapshot(zxid);
+  if (auto* role = learner()) role->snapshot_installed(link, zxid, rest);
+  settle();
+}
+
+// ---- links ------------------------------------------------------------------------------------
+
+void Zab::accepted(LinkId link, Port port) {
+  if (port == Port::kElection)
+    election_.accepted(link);
+  else if (auto* role = leader())
+    role->accepted(link);
+  else if (role_.index() != 0 || parked_.size() >= kMaxParked)
+    outbox_.close(link, "this server does not lead");
+  else
+    parked_.emplace(link, Parked{{}, {shared_.now.value + kParkedMs}});
+  settle();
+}
+
+void Zab::linked(LinkId link) {
+  if (election_.owns(link))
+    election_.linked(link);
+  else if (auto* role = learner())
+    role->linked(link);
+  settle();
+}
+
+void Zab::unlinked(LinkId link) {
+  if (election_.owns(link)) {
+    election_.unlinked(link);
+  } else {
+    parked_.erase(link);
+    if (auto* role = leader()) role->unlinked(link);
+    if (auto* role = learner()) role->unlinked(link);
+  }
+  settle();
+}
+
+void Zab::received(LinkId link, BytesView bytes) {
+  if (election_.owns(link)) {
+    election_.received(link, bytes);
+  } else if (const auto parked = parked_.find(link); parked != parked_.end()) {
+    parked->second.input.append(bytes);
+    if (parked->second.input.size() > kMaxParkedBytes)
+      close_parked(link, "it does not wait for an answer");
+  } else if (auto* role = leader()) {
+    role->received(link, bytes);
+  } else if (auto* follower = learner()) {
+    follower->received(link, bytes);
+  }
+  settle();
+}
+
+void Zab::close_parked(LinkId link, std::string reason) {
+  parked_.erase(link);
+  outbox_.close(link, std::move(reason));
+}
+
+void Zab::close_expired_parked() {
+  std::vector<LinkId> expired;
+  for (const auto& [link, parked] : parked_)
+    if (shared_.now >= parked.until) expired.push_back(link);
+  for (const LinkId link : expired) close_parked(link, "this server does not lead yet");
+}
+
+// ---- serving ----------------------------------------------------------------------------------
+
+// What is proposed in the turn in which the lead was lost is lost with it: nobody was told of it.
+void Zab::propose(Entry entry) {
+  if (auto* role = leader(); role != nullptr && status_.is_serving) role->propose(std::move(entry));
+  settle();
+}
+
+Zxid Zab::next_zxid() const {
+  const auto* role = std::get_if<Leader>(&role_);
+  return role != nullptr ? role->next_zxid() : journal_.last_logged().next();
+}
+
+void Zab::read_index(std::uint64_t token) {
+  if (auto* role = leader(); role != nullptr && status_.is_serving) role->read_index(token);
+}
+
+void Zab::send_to_leader(ServiceMessage message) {
+  if (auto* role = learner()) role->send_to_leader(message);
+}
+
+void Zab::send_to_learner(LinkId link, ServiceMessage message) {
+  if (auto* role = leader()) role->send_to_learner(link, message);
+}
+
+Effects Zab::drain() {
+  if (auto* role = leader()) role->flush();
+  return outbox_.take();
+}
+
+}  // namespace synod::consensus::zab
