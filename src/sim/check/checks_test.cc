@@ -1,11 +1,13 @@
-// Each rule against small histories written down in testdata/: bad ones, and good ones that nearly are.
+// Each rule against small histories written down in testdata/: bad ones, and good ones that nearly
+// are.
+#include "sim/check/checks.h"
+
 #include <gtest/gtest.h>
 
 #include <map>
 #include <string>
 
 #include "base/test_transcript.h"
-#include "sim/check/checks.h"
 #include "sim/check/history_file.h"
 
 namespace synod::sim::check {
@@ -16,7 +18,8 @@ using test::Command;
 // The lines of a history; moments and xids count up unless given.
 //   <operation> /path ["value"] [ephemeral] [sequential] [watch] [lost] s=<session> x=<xid>
 //       at=<from>-<to> z=<zxid> expect=<version> err=<code> to=<name> data= children=a,b
-//       v=<version> m=<mzxid> c=<czxid> owner=<session>           (a stat, if one of these is there)
+//       v=<version> m=<mzxid> c=<czxid> owner=<session>           (a stat, if one of these is
+//       there)
 //   event /path type=<number>   opened, connection-lost, reconnected, expired, closed
 //   final /path "value" v= m= c= owner=   end z=   log z= x=
 class Reader {
@@ -33,7 +36,7 @@ class Reader {
     if (!line.has("v") && !line.has("m") && !line.has("c") && !line.has("owner")) return {};
     jute::Stat stat;
     stat.mzxid.value = line.number("m", line.number("z", 0));
-    stat.czxid.value = line.number("c", stat.mzxid.value);
+    stat.czxid.value = line.number("c", line.name == "final" ? stat.mzxid.value : 0);
     stat.version = static_cast<std::int32_t>(line.number("v", 0));
     stat.ephemeral_owner = line.number("owner", 0);
     return stat;
@@ -50,9 +53,8 @@ class Reader {
       history.session_events.push_back({0, session_of(line), event->second, ++now_});
     } else if (line.name == "event") {
       history.watch_events.push_back(
-          {0, session_of(line),
-           jute::EventType{static_cast<std::int32_t>(line.number("type", 3))}, line.words.at(0),
-           Zxid{}, ++now_});
+          {0, session_of(line), jute::EventType{static_cast<std::int32_t>(line.number("type", 3))},
+           line.words.at(0), Zxid{}, ++now_});
     } else if (line.name == "log") {
       history.committed.push_back({Zxid{line.number("z", 0)}, session_of(line),
                                    static_cast<std::int32_t>(line.number("x", 0)),

@@ -21,6 +21,17 @@ bool is_as_read(const NodeState& state, const Action& action) {
          agrees(state.czxid, action.stat->czxid) && agrees(state.mzxid, action.stat->mzxid);
 }
 
+// The state a write made, if its reply's stat allows that; the stat may tell when the node was
+// made.
+std::optional<NodeState> as_replied(NodeState made, const Action& action) {
+  if (!action.stat) return made;
+  const bool is_it = action.stat->version == made.version &&
+                     agrees(made.mzxid, action.stat->mzxid) &&
+                     agrees(made.czxid, action.stat->czxid);
+  if (made.czxid == Zxid{}) made.czxid = action.stat->czxid;
+  return is_it ? std::optional(made) : std::nullopt;
+}
+
 bool has_version(const NodeState& state, const Action& action) {
   return state.is_present && (action.version == -1 || action.version == state.version);
 }
@@ -35,8 +46,7 @@ std::optional<NodeState> after(const NodeState& state, const Touch& touch, Zxid 
               .owner = touch.action->is_ephemeral ? touch.session.value : 0,
               .czxid = zxid,
               .mzxid = zxid};
-      return only_if(!state.is_present && (!touch.action->stat ||
-                                           touch.action->stat->czxid == touch.action->stat->mzxid));
+      return state.is_present ? std::nullopt : as_replied(next, *touch.action);
     case Touch::Act::kDelete:
       next = {};
       return only_if(has_version(state, *touch.action));
@@ -44,9 +54,7 @@ std::optional<NodeState> after(const NodeState& state, const Touch& touch, Zxid 
       next.value = touch.action->value;
       ++next.version;
       next.mzxid = zxid;
-      return only_if(has_version(state, *touch.action) &&
-                     (!touch.action->stat || (touch.action->stat->version == next.version &&
-                                              agrees(zxid, touch.action->stat->mzxid))));
+      return has_version(state, *touch.action) ? as_replied(next, *touch.action) : std::nullopt;
     case Touch::Act::kEndSession:
       if (state.is_present && state.owner == touch.session.value) next = {};
       return next;
