@@ -82,5 +82,47 @@ TEST_F(MemoryFilesTest, ReadsAndLists) {
   EXPECT_EQ(files_.list("/a")->front().name, "f");
 }
 
+TEST_F(MemoryFilesTest, AReadCanBeABatchAndFail) {
+  const auto into = std::make_shared<Bytes>();
+  files_.submit(IoLane::kBackground, {1}, {op::Read{"/a/f", 1, 3, into}});
+  EXPECT_TRUE(files_.run(IoLane::kBackground)->result);
+  EXPECT_EQ(*into, "ell");
+  files_.set_read_fault([](const std::string& path, std::uint64_t offset, std::size_t count) {
+    return path == "/a/f" && offset <= 4 && offset + count > 4
+               ? std::optional<Error>({.kind = ErrorKind::kIo, .text = "a latent error"})
+               : std::nullopt;
+  });
+  EXPECT_TRUE(files_.read("/a/f", 0, 4));
+  EXPECT_FALSE(files_.read("/a/f", 0, 5));
+  EXPECT_FALSE(files_.perform({op::Read{"/a/f", 4, 1, into}}));
+}
+
+TEST_F(MemoryFilesTest, APhantomWriteIsReportedAndNotDone) {
+  files_.set_phantom([](const FileOp& op) { return std::holds_alternative<op::Write>(op); });
+  EXPECT_TRUE(files_.perform({op::Write{{1}, 0, shared("JELLO")}, op::Flush{{1}}}));
+  EXPECT_EQ(*files_.get("/a/f"), "hello");
+}
+
+TEST_F(MemoryFilesTest, RotIsThereAfterAPowerCutToo) {
+  ASSERT_TRUE(files_.perform({op::Flush{{1}}, op::FlushDirectory{"/a"}}));
+  EXPECT_TRUE(files_.flip("/a/f", 0, 'h' ^ 'c'));
+  EXPECT_FALSE(files_.flip("/a/f", 5, 1));
+  EXPECT_EQ(*files_.get("/a/f"), "cello");
+  files_.power_cut(nothing_survives);
+  EXPECT_EQ(*files_.get("/a/f"), "cello");
+}
+
+TEST_F(MemoryFilesTest, ABackupIsGoneBackTo) {
+  const MemoryFiles::Image image = files_.image();
+  ASSERT_TRUE(files_.perform({op::Write{{1}, 0, shared("HELLO")}, op::Create{{2}, "/a/g"}}));
+  files_.wipe();
+  EXPECT_TRUE(files_.paths().empty());
+  EXPECT_FALSE(files_.list("/a"));
+  files_.restore(image);
+  files_.power_cut(nothing_survives);
+  EXPECT_EQ(files_.paths(), std::vector<std::string>{"/a/f"});
+  EXPECT_EQ(*files_.get("/a/f"), "hello");
+}
+
 }  // namespace
 }  // namespace synod::storage

@@ -296,6 +296,94 @@ TEST_F(RecoveryTest, EpochsBehindTheLogAreRaised) {
   EXPECT_THAT(recovered(), HasSubstr("acceptedEpoch holds no epoch"));
 }
 
+// ---- Memory: may this directory be less than what its server promised?
+
+class MemoryTest : public RecoveryTest {
+ protected:
+  // Whether there is memory, and the epochs: promised, synchronised.
+  std::string memory(bool is_member = true) {
+    sink_.reset();
+    const auto report = recover(files_, directory_, {.is_member = is_member}, sink_);
+    if (!report) return report.error().text;
+    return (report->has_memory ? "yes " : "no ") + std::to_string(report->promised_epoch()) + " " +
+           std::to_string(report->synchronised_epoch());
+  }
+};
+
+TEST_F(MemoryTest, AnEmptyDirectoryHasNone) {
+  EXPECT_EQ(memory(), "no 0 0");
+  put_snapshot(0);  // as every server writes one at its first start
+  EXPECT_EQ(memory(), "no 0 0");
+}
+
+TEST_F(MemoryTest, TheMarkerIsHonouredOnce) {
+  files_.put("/data/initialize", "");
+  EXPECT_EQ(memory(), "yes 0 0");
+  EXPECT_FALSE(files_.get("/data/initialize"));
+  EXPECT_EQ(memory(), "yes 0 0") << "a crash does not undo it";
+  for (const std::string& path : files_.paths()) EXPECT_TRUE(files_.perform({op::Remove{path}}));
+  EXPECT_EQ(memory(), "no 0 0");
+}
+
+TEST_F(MemoryTest, EpochsOfZeroAreMemory) {
+  put(kAcceptedEpochName, "0");
+  put(kCurrentEpochName, "0");
+  EXPECT_EQ(memory(), "yes 0 0");
+}
+
+TEST_F(MemoryTest, AServerThatWasOnItsOwnHasItsTransactions) {
+  put_snapshot(0);
+  const Zxid first = Zxid::of(2, 1);
+  put_log(first.value, first.value + 2);
+  EXPECT_EQ(memory(), "yes 2 2");
+}
+
+// Wiped; then it promised epoch 5, and got the leader's snapshot, but was not synchronised.
+TEST_F(MemoryTest, APromiseAloneIsNone) {
+  put(kAcceptedEpochName, "5");
+  EXPECT_EQ(memory(), "no 5 0");
+  put_snapshot(Zxid::of(4, 9).value);
+  EXPECT_EQ(memory(), "no 5 0");
+  put(kCurrentEpochName, "5");
+  EXPECT_EQ(memory(), "yes 5 5");
+}
+
+TEST_F(MemoryTest, AnUnreadableCurrentEpochIsNone) {
+  put_snapshot(Zxid::of(4, 9).value);
+  put(kAcceptedEpochName, "6");
+  put(kCurrentEpochName, "");
+  EXPECT_EQ(memory(), "no 6 0");
+  EXPECT_EQ(memory(), "no 6 0") << "nor after the next start";
+}
+
+// ---- The last entries
+
+TEST_F(RecoveryTest, TheLastEntriesReachBelowTheSnapshot) {
+  put_snapshot(0);
+  put_snapshot(7);
+  put_log(1, 9);
+  const auto recent = [&](std::size_t entries, std::size_t bytes) {
+    RecordingSink sink;
+    return zxids(
+        recover(files_, directory_, {.recent_max = entries, .recent_bytes_max = bytes}, sink)
+            ->recent);
+  };
+  EXPECT_EQ(recent(500, 1 << 20), "1 2 3 4 5 6 7 8 9");
+  EXPECT_EQ(recent(4, 1 << 20), "6 7 8 9");
+  EXPECT_EQ(recent(500, 2 * set_data_txn({9}).size()), "8 9");
+  put_log(Zxid::of(1, 1).value, Zxid::of(1, 2).value);
+  EXPECT_EQ(recent(4, 1 << 20), "8 9 100000001 100000002");
+  put_snapshot(Zxid::of(1, 3).value);
+  EXPECT_EQ(recent(4, 1 << 20), "") << "the log does not end with the last zxid";
+}
+
+TEST_F(RecoveryTest, TheLastEntriesHaveNoGap) {
+  put_snapshot(0);
+  put("log.1", log_bytes(1, 3) + log_bytes(5, 9).substr(16));
+  RecordingSink sink;
+  EXPECT_EQ(zxids(recover(files_, directory_, {}, sink)->recent), "5 6 7 8 9");
+}
+
 TEST_F(RecoveryTest, ProgressReachesTheTotal) {
   put_snapshot(2);
   put_log(1, 9);

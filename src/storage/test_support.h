@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -110,6 +111,50 @@ inline Bytes log_bytes(std::int64_t first, std::int64_t last) {
   if (!files.perform({op::MakeDirectory{"/data/version-2"}})) std::abort();
   if (!files.perform(log.take_batch())) std::abort();
   return *files.get("/data/version-2/" + log_name({first}));
+}
+
+// A snapshot without nodes; its content reaches `content`, which may be newer than its name.
+inline Bytes snapshot_bytes(std::optional<Zxid> content = std::nullopt) {
+  SnapshotEncoder encoder;
+  encoder.begin({}, {});
+  encoder.add("", {});
+  SnapshotTrailer trailer;
+  if (content) trailer.digest = SnapshotDigest{.zxid = *content};
+  encoder.finish(trailer);
+  return encoder.take();
+}
+
+inline std::string zxids(const std::vector<LoggedEntry>& entries) {
+  std::string text;
+  for (const LoggedEntry& entry : entries) text += (text.empty() ? "" : " ") + hex(entry.zxid);
+  return text;
+}
+
+// A disk on which `begin` did something, and then a batch was under way when a crash came: after
+// each of its operations, as a kill and as many power cuts. Then look(files) tells what is there;
+// it is called with the operations that were done.
+template <class Begin, class Look>
+void crash_everywhere(const Begin& begin, const Look& look, std::uint64_t power_cuts = 20) {
+  bool is_over = false;
+  for (std::size_t done = 0; !is_over; ++done) {
+    for (std::uint64_t chance = 0; chance <= power_cuts; ++chance) {
+      MemoryFiles files;
+      FileBatch batch = begin(files);
+      is_over = done >= batch.size();
+      files.submit(IoLane::kLog, {1}, std::move(batch));
+      for (std::size_t i = 0; i < done; ++i) {
+        const auto completion = files.step(IoLane::kLog);
+        if (completion && !completion->result) throw std::runtime_error("the batch failed");
+      }
+      if (chance == 0) {
+        files.kill();
+      } else {
+        std::mt19937_64 random(done * 1000 + chance);
+        files.power_cut([&](std::uint64_t bound) { return random() % bound; });
+      }
+      look(files, done, is_over);
+    }
+  }
 }
 
 }  // namespace synod::storage
