@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -11,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "cli/check_history.h"
+#include "server/ask_status.h"
 #include "server/config.h"
 #include "server/four_letter_words.h"
 #include "server/serve.h"
@@ -102,6 +105,13 @@ int explain(const std::string& key) {
   return 0;
 }
 
+int status(std::vector<std::string> addresses) {
+  if (addresses.empty()) addresses.emplace_back("127.0.0.1:2181");
+  const server::StatusTable table = server::ask_status(addresses, std::chrono::seconds(3));
+  fmt::print("{}", table.text);
+  return table.is_all_serving ? 0 : 1;
+}
+
 }  // namespace
 
 int run(int argc, const char* const* argv) {
@@ -121,7 +131,7 @@ int run(int argc, const char* const* argv) {
       "  synod serve 2181 /var/zk     port and data directory\n"
       "Properties may be given as -Dzookeeper.name=value. Exit status: 0 stopped, 2 bad "
       "configuration,\n"
-      "3 data directory, 4 port taken, 11 the log could not be written.");
+      "3 data directory, 4 port taken, 11 the log could not be written, 14 port for peers taken.");
   serve_command->add_option("config", words, "zoo.cfg, or port and data directory")->expected(0, 4);
   CLI::App* check_command =
       app.add_subcommand("check", "Say what `serve` would say of a zoo.cfg, without starting.");
@@ -131,6 +141,23 @@ int run(int argc, const char* const* argv) {
       app.add_subcommand("explain", "What a key of zoo.cfg means, accepts, and defaults to.");
   explain_command->add_option("key", key, "e.g. tickTime, or zookeeper.extendedTypesEnabled")
       ->required();
+  std::vector<std::string> addresses;
+  CLI::App* status_command = app.add_subcommand(
+      "status",
+      "Who leads, who follows, and how many servers may fail. Exit status 0: all of them serve.");
+  status_command->add_option("address", addresses, "host:port of each server; 127.0.0.1:2181");
+  CLI::App* sim_command = app.add_subcommand("sim", "The simulator, and what judges its runs.");
+  sim_command->require_subcommand(1);
+  CheckHistory history;
+  CLI::App* check_history_command = sim_command->add_subcommand(
+      "check",
+      "Judge a history of clients, written as JSON lines: does it show what ZooKeeper promises?\n"
+      "Exit status: 0 it does, 1 it does not, 2 unreadable, 3 undecided.");
+  check_history_command->add_option("file", history.files, "together one history")->required();
+  check_history_command->add_flag("--weak-sync", history.has_weak_sync,
+                                  "sync is ZooKeeper's own, which is no barrier");
+  check_history_command->add_option("--budget", history.search_budget,
+                                    "states to search per node before it is undecided");
   CLI::App* version_command = app.add_subcommand("version", "Print the version.");
 
   try {
@@ -142,6 +169,8 @@ int run(int argc, const char* const* argv) {
   if (serve_command->parsed()) return serve(words, line.properties);
   if (check_command->parsed()) return check(words, line.properties);
   if (explain_command->parsed()) return explain(key);
+  if (status_command->parsed()) return status(addresses);
+  if (check_history_command->parsed()) return check_history(history);
   if (version_command->parsed()) fmt::print("synod {}\n", server::kVersion);
   return 0;
 }

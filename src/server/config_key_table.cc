@@ -460,7 +460,7 @@ constexpr KeyRow kLearning[] = {
          "A local session that makes an ephemeral node becomes a global one."),
     {.name = "testingonly.initialZxid",
      .origin = Origin::kProperty,
-     .accepts = whole(-1, kIntMax, "transactions", "-1 = off"),
+     .accepts = whole(-1, 0xfffffffeLL, "transactions", "-1 = off"),
      .target = &Config::testing_initial_zxid,
      .description = "For tests: a new leader starts counting here, to show what happens when the "
                     "counter of an epoch overflows."},

@@ -15,13 +15,28 @@ std::string srvr(const ServerFacts& facts) {
   const double average = facts.requests == 0 ? 0.0
                                              : static_cast<double>(facts.latency_ms_sum) /
                                                    static_cast<double>(facts.requests);
-  return fmt::format(
+  std::string text = fmt::format(
       "Zookeeper version: {}\n"
       "Latency min/avg/max: {}/{:.4f}/{}\n"
-      "Received: {}\nSent: {}\nConnections: {}\nOutstanding: {}\nZxid: 0x{:x}\nMode: "
-      "standalone\nNode count: {}\n",
+      "Received: {}\nSent: {}\nConnections: {}\nOutstanding: {}\nZxid: 0x{:x}\nMode: {}\nNode "
+      "count: {}\n",
       kVersion, facts.latency_ms_min, average, facts.latency_ms_max, facts.packets_received,
-      facts.packets_sent, facts.connections, facts.outstanding, facts.zxid.value, facts.nodes);
+      facts.packets_sent, facts.connections, facts.outstanding, facts.quorum.zxid.value,
+      facts.quorum.mode, facts.nodes);
+  if (facts.quorum.mode == "leader") {
+    const ProposalSizes& sizes = facts.proposal_sizes;
+    text +=
+        fmt::format("Proposal sizes last/min/max: {}/{}/{}\n", sizes.last, sizes.min, sizes.max);
+  }
+  return text;
+}
+
+std::string quor(const QuorumFacts& facts) {
+  return fmt::format(
+      "server={}\nmode={}\nserving={}\nleader={}\nepoch={}\nzxid=0x{:x}\nvoters={}\nquorum={}\n"
+      "tolerated={}\n",
+      facts.self.value, facts.mode, facts.is_serving, facts.leader.value, facts.epoch,
+      facts.zxid.value, facts.voters, facts.quorum, facts.tolerated);
 }
 
 // Java's keys stay, as clients look for them by name, with what ZooKeeper says of a missing value.
@@ -58,13 +73,19 @@ std::string answer_word(std::string_view word, const std::vector<std::string>& w
   const auto is_listed = [&](std::string_view name) {
     return std::ranges::find(whitelist, name) != whitelist.end();
   };
-  if (word != "srvr" && !is_listed(word) && !is_listed("*")) {
+  const bool is_always_answered = word == "srvr" || word == "quor";
+  if (!is_always_answered && !is_listed(word) && !is_listed("*")) {
     return fmt::format("{} is not executed because it is not in the whitelist.\n", word);
   }
   if (word == "ruok") return "imok";
-  if (word == "isro") return "rw";
-  if (word == "srvr") return srvr(facts());
   if (word == "envi") return envi();
+  const ServerFacts now = facts();
+  if (word == "quor") return quor(now.quorum);
+  if (word == "isro") return now.quorum.is_serving ? "rw" : "null";
+  if (!now.quorum.is_serving) {
+    return "This ZooKeeper instance is not currently serving requests\n";
+  }
+  if (word == "srvr") return srvr(now);
   return fmt::format("{} is not answered by this version of Synod yet.\n", word);
 }
 

@@ -10,17 +10,21 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 
-#include "consensus/solo/solo.h"
 #include "net/client_service.h"
 #include "net/clock.h"
 #include "replica/replica.h"
 #include "server/directory_lock.h"
+#include "server/ensemble_setup.h"
 #include "server/four_letter_words.h"
 #include "server/posix_files.h"
+#include "server/quorum_math.h"
 #include "server/server_log.h"
+#include "server/status_line.h"
 
 namespace synod::server {
 namespace {
@@ -129,6 +133,7 @@ replica::Options replica_options(const Config& config) {
   options.log_warning_threshold_ms = config.fsync_warning_threshold_ms;
   options.connection_throttle = throttle_options(config);
   options.max_outstanding = max_outstanding(config);
+  if (config.ensemble) options.server_id = static_cast<std::uint8_t>(config.my_id.value);
   options.seed = std::random_device{}();
   return options;
 }
@@ -140,7 +145,7 @@ net::ServiceOptions service_options(const Config& config) {
       cores <= 4 ? 1 : cores / 4;  // few: a hand-over costs more than it gains
   net::ServiceOptions options;
   options.address = config.client_port_address;
-  options.port = static_cast<std::uint16_t>(*config.client_port);
+  options.port = static_cast<std::uint16_t>(config.client_port.value_or(0));
   options.backlog = config.client_port_listen_backlog;
   options.is_keep_alive = config.client_tcp_keep_alive;
   options.max_per_address = limit(config.max_client_cnxns);
@@ -173,7 +178,8 @@ replica::ServingRules serving_rules(const Config& config) {
 }
 
 void say_ready(const ServeOptions& options, std::uint16_t port, milliseconds took) {
-  spdlog::info("serving clients on port {} after {} ms", port, took.count());
+  spdlog::info("{} clients on port {} after {} ms",
+               options.loaded.config.ensemble ? "listening for" : "serving", port, took.count());
   if (!options.is_first_steps) return;
   fmt::print(
       "\nSynod is ready: any ZooKeeper client can connect to 127.0.0.1:{0}. Try, in another "
@@ -207,6 +213,9 @@ class Server {
 
  private:
   ServerFacts facts();
+  void note_status();
+  [[nodiscard]] ExitStatus make_peers();
+  void stop_for(ExitStatus status);
   ExitStatus start();
   [[nodiscard]] bool lock_directories();
   void count_complaints(boost::asio::steady_timer& timer);
@@ -215,12 +224,16 @@ class Server {
   DirectoryLock lock_;
   ComplaintLog complaints_{[](const std::string& line) { spdlog::warn("{}", line); }};
   replica::ServingRules rules_;
-  replica::NoLinks links_;
+  replica::NoLinks no_links_;
+  std::unique_ptr<net::PeerLinks> peers_;  // null: this server is alone
   net::ReaderLocks locks_;
   std::unique_ptr<PosixFiles> files_;
   std::unique_ptr<replica::Replica> replica_;
   std::unique_ptr<net::ClientService> service_;
   ExitStatus status_ = ExitStatus::kDone;
+  std::optional<consensus::Status> noted_;  // what the log says already
+  std::mutex quorum_mutex_;
+  QuorumFacts quorum_;  // guarded: words are answered on any thread
 };
 
 ServerFacts Server::facts() {
@@ -241,10 +254,57 @@ ServerFacts Server::facts() {
   }
   facts.connections = service_->connection_count();
   facts.outstanding = replica_->outstanding();
-  facts.zxid = replica_->state().applied();
   facts.nodes = replica_->state().tree().node_count() + 1;  // ZooKeeper counts the root twice
+  const Zxid applied = replica_->state().applied();
   locks_.resume_readers();
+  const std::lock_guard lock(quorum_mutex_);
+  facts.quorum = quorum_;
+  facts.quorum.zxid = applied;
   return facts;
+}
+
+// After each turn of the core: its place in the ensemble, for the log and for whoever asks.
+void Server::note_status() {
+  const consensus::Status& status = replica_->status();
+  if (noted_ == status || peers_ == nullptr) return;
+  spdlog::info("{}", status_line(noted_.value_or(consensus::Status{}), status));
+  noted_ = status;
+  const std::lock_guard lock(quorum_mutex_);
+  quorum_.mode = mode_word(status.role);
+  quorum_.is_serving = status.is_serving;
+  quorum_.leader = status.leader;
+  quorum_.epoch = status.epoch;
+}
+
+void Server::stop_for(ExitStatus status) {
+  status_ = status;
+  service_->stop();
+}
+
+ExitStatus Server::make_peers() {
+  const Config& config = options_.loaded.config;
+  if (!config.ensemble) return ExitStatus::kDone;
+  auto options = peer_options(config);
+  if (!options) {
+    spdlog::error("{}", options.error().text);
+    return ExitStatus::kBadConfiguration;
+  }
+  peers_ = std::make_unique<net::PeerLinks>(
+      std::move(*options),
+      net::PeerEvents{
+          .warn = [](const std::string& text) { spdlog::warn("{}", text); },
+          .complain =
+              [this](const std::string& text) { complaints_.complain(text, net::steady_now()); },
+          .failed =
+              [this](const Error& error) {
+                spdlog::critical("{}", error.text);
+                stop_for(ExitStatus::kCannotListenForPeers);
+              }});
+  quorum_.self = config.my_id;
+  quorum_.voters = config.ensemble->voter_count();
+  quorum_.quorum = quorum_size(*config.ensemble);
+  quorum_.tolerated = tolerated_failures(*config.ensemble);
+  return ExitStatus::kDone;
 }
 
 // Before anything in them is looked at.
@@ -269,12 +329,13 @@ bool Server::lock_directories() {
 ExitStatus Server::start() {
   const Config& config = options_.loaded.config;
   if (!lock_directories()) return ExitStatus::kBadDataDirectory;
+  if (const ExitStatus made = make_peers(); made != ExitStatus::kDone) return made;
+  replica::Links& links = peers_ ? static_cast<replica::Links&>(*peers_) : no_links_;
   files_ = std::make_unique<PosixFiles>([this](storage::IoToken token, Result<void> result) {
     service_->io_done(token, std::move(result));
   });
-  auto replica =
-      replica::Replica::open(*files_, links_, locks_, std::make_unique<consensus::Solo>(),
-                             replica_options(config), net::now());
+  auto replica = replica::Replica::open(*files_, links, locks_, make_engine(config),
+                                        replica_options(config), net::now());
   if (!replica) {
     spdlog::error("{}", replica.error().text);
     return ExitStatus::kBadDataDirectory;
@@ -298,13 +359,15 @@ ExitStatus Server::start() {
                     "the transaction log cannot be written: {}. Stopping at once; "
                     "everything that was acknowledged is on disk.",
                     error.text);
-                status_ = ExitStatus::kLogFailed;
-                service_->stop();
-              }});
-  if (auto listening = service_->listen(); !listening) {
+                stop_for(ExitStatus::kLogFailed);
+              },
+          .turned = [this] { note_status(); }});
+  auto listening = config.client_port ? service_->listen() : Result<void>{};
+  if (!listening) {
     spdlog::error("{}", listening.error().text);
     return ExitStatus::kCannotListen;
   }
+  if (peers_) service_->serve_peers(*peers_);
   return ExitStatus::kDone;
 }
 
@@ -345,7 +408,8 @@ ExitStatus Server::run() {
 
 ExitStatus run_server(const ServeOptions& options) {
   for (const Warning& warning : options.loaded.warnings) spdlog::warn("{}", to_string(warning));
-  if (!options.loaded.config.client_port) {
+  const Config& config = options.loaded.config;
+  if (!config.client_port && !config.ensemble) {
     spdlog::error("{}: no clientPort: nobody could connect. Add a line such as clientPort=2181.",
                   options.source);
     return ExitStatus::kBadConfiguration;

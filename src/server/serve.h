@@ -16,6 +16,7 @@ enum class ExitStatus : int {
   kBadDataDirectory = 3,
   kCannotListen = 4,
   kLogFailed = 11,  // a write or a flush failed, or the disk is full; nothing acknowledged is lost
+  kCannotListenForPeers = 14,
 };
 
 struct ServeOptions {
