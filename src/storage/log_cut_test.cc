@@ -89,6 +89,7 @@ void expect_prefix(MemoryFiles& files, const std::vector<Zxid>& before, Zxid cut
   const std::vector<Zxid> prefix(before.begin(), end);
   const std::vector<Zxid> now = logged(report);
   ASSERT_LE(now.size(), prefix.size());
+  EXPECT_EQ(now.empty(), prefix.empty()) << "the log ends before the snapshot";
   EXPECT_TRUE(std::ranges::equal(now, std::span(prefix).last(now.size())));
   EXPECT_EQ(report.last_zxid, prefix.empty() ? Zxid{} : prefix.back());
   for (const SnapshotFile& file : snapshots_among(*files.list(kDirectory.snapshots()))) {
