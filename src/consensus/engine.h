@@ -140,8 +140,8 @@ struct ReceiveSnapshot {
   Zxid zxid;
   Bytes first_bytes;
 };
-// The log's entries in (after, up_to] are wanted for this link. Answered by log_read(), in parts as
-// the link takes them.
+// The log's entries in (after, up_to] are wanted for this link, if `after` is in the log as well.
+// Answered by log_read(), in parts as the link takes them.
 struct ReadLog {
   LinkId link;
   Zxid after;

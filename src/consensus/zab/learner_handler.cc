@@ -55,8 +55,7 @@ void LearnerHandler::begin(const SyncPlan& plan) {
   switch (plan.way) {
     case SyncPlan::Way::kReadLog:
       if (!shared_->options.is_log_diff_allowed) return begin_with_snapshot();
-      // Its last entry is read as well: to see that we have it.
-      return read_log({plan.from.value - 1});
+      return read_log(plan.from);
     case SyncPlan::Way::kSnap:
       return begin_with_snapshot();
     case SyncPlan::Way::kDiff:
@@ -86,35 +85,19 @@ void LearnerHandler::read_log(Zxid after) {
   shared_->outbox.add(effect::ReadLog{link_, after, up_to});
 }
 
+// The log answers only if it holds the entry that the learner ends with: the histories are the same.
 void LearnerHandler::log_read(std::optional<std::vector<Entry>> entries, bool is_end) {
   if (stage_ != Stage::kSyncing) return;
   heard_at_ = shared_->now;
-  if (!is_begun_ && !is_given_up_) {
-    if (entries && starts_behind(*entries)) {
-      send({.type = PacketType::kDiff, .zxid = cut()});
-      is_begun_ = true;
-    } else {
-      is_given_up_ = true;
-    }
-  }
-  if (is_given_up_) {
-    if (is_end || !entries) begin_with_snapshot();
-    return;
-  }
   if (!entries) {
+    if (!is_begun_) return begin_with_snapshot();
     failure_ = "what it misses is not in the log any more";
     return;
   }
-  for (const Entry& entry : *entries)
-    if (entry.zxid > sent_) send_missed(entry);
+  if (!std::exchange(is_begun_, true)) send({.type = PacketType::kDiff, .zxid = cut()});
+  if (is_mutated(Mutation::kGapInDiff) && is_end && !entries->empty()) entries->pop_back();
+  for (const Entry& entry : *entries) send_missed(entry);
   if (is_end) continue_sync();
-}
-
-// Our log holds the learner's last entry, or (positions being dense) the one right behind it.
-bool LearnerHandler::starts_behind(const std::vector<Entry>& entries) const {
-  if (entries.empty()) return false;
-  const Zxid first = entries.front().zxid;
-  return first == sent_ || (first == sent_.next() && first.epoch() == sent_.epoch());
 }
 
 // From memory as far back as that goes; what it let go of meanwhile is read from the log.

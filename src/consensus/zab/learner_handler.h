@@ -93,7 +93,6 @@ class LearnerHandler {
   void begin(const SyncPlan& plan);
   void begin_with_snapshot();
   void read_log(Zxid after);
-  [[nodiscard]] bool starts_behind(const std::vector<Entry>& entries) const;
   void continue_sync();
   void send_missed(const Entry& entry);
   void send_new_leader();
@@ -115,7 +114,6 @@ class LearnerHandler {
   // While syncing.
   std::uint32_t epoch_ = 0;
   bool is_begun_ = false;     // DIFF, TRUNC or SNAP is sent
-  bool is_given_up_ = false;  // the log does not hold its last entry: a snapshot, when all is read
   bool gets_snapshot_ = false;
   Zxid sent_;  // it has, or was sent, everything up to here
 

@@ -511,7 +511,10 @@ void TestCluster::read_log(NodeId id, const effect::ReadLog& wanted) {
     std::vector<Entry> entries;
     for (const Entry& entry : node.log)
       if (entry.zxid > wanted.after && entry.zxid <= wanted.up_to) entries.push_back(entry);
-    const bool is_there = options_.is_log_kept && wanted.after >= node.disk.snapshot;
+    const bool is_there = options_.is_log_kept && wanted.after >= node.disk.snapshot &&
+                          std::ranges::any_of(node.log, [&](const Entry& entry) {
+                            return entry.zxid == wanted.after;
+                          });
     if (!is_there)
       return event(id, [&](Zab& engine) { engine.log_read(wanted.link, std::nullopt, true); });
     const std::size_t half = entries.size() / 2;
