@@ -39,6 +39,13 @@ if(MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# Puts bugs back, one at a time and only when asked for by name (src/base/mutation.h): what proves that the
+# simulator finds them. Never in what is shipped.
+option(SYNOD_MUTANTS "Build the switches of tests/mutations" OFF)
+if(SYNOD_MUTANTS)
+  add_compile_definitions(SYNOD_MUTANTS)
+endif()
+
 add_library(synod_flags INTERFACE)
 target_compile_options(synod_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
                        -Wno-missing-field-initializers)  # designated initialisers mean the rest
