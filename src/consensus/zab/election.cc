@@ -135,7 +135,7 @@ void Election::take_in(const ElectionLinks::Message& message) {
   if (ballot.vote.round < 0 || ballot.vote.round > kMaxRound) return;
   if (!membership_.is_voter(message.from)) return answer_stranger(message.from, ballot);
   if (!is_looking()) {
-    if (ballot.state == Role::kLooking) tell(message.from, current_);
+    if (ballot.state == Role::kLooking && is_voter_) tell(message.from, current_);
     return;
   }
   if (!has_memory_) take_in_without_memory(message.from, ballot, message.is_first);
