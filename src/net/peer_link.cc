@@ -69,8 +69,7 @@ void PeerLink::connected(Result<PeerDialer::Connected> result) {
   address_ = result->host;
   adopt(std::move(result->socket));
   stage_ = Stage::kOpen;
-  owner_.linked(*this);
-  wait_for_input();
+  guard(LinkGuard::Side::kDialled);
 }
 
 void PeerLink::adopt(tcp::socket socket) {
@@ -82,9 +81,60 @@ void PeerLink::adopt(tcp::socket socket) {
     socket_->set_option(boost::asio::socket_base::keep_alive(true), ignored);
 }
 
-void PeerLink::start_accepted() {
-  owner_.sink_->accepted(id_, port_);
+void PeerLink::start_accepted() { guard(LinkGuard::Side::kAccepted); }
+
+// ---- the handshake, where there is one --------------------------------------------------------
+
+void PeerLink::guard(LinkGuard::Side side) {
+  const PeerSecurity& security = owner_.options_.security;
+  if (is_guarded(security)) {
+    guard_ = std::make_unique<LinkGuard>(security, side, port_, address_);
+    wait_for_handshake(guard_->is_detecting() ? security.detection_timeout
+                                              : security.handshake_timeout);
+    pump();
+  } else {
+    announce();
+  }
   wait_for_input();
+}
+
+void PeerLink::wait_for_handshake(std::chrono::milliseconds time) {
+  timer_.emplace(*owner_.io_, time);
+  timer_->async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error || self->stage_ != Stage::kOpen || !self->guard_ || self->guard_->is_open()) return;
+    const bool was_detecting = self->guard_->is_detecting();
+    self->guard_->stop_detecting();
+    if (!was_detecting || self->guard_->is_detecting())
+      return self->break_off("no handshake in time");
+    self->wait_for_handshake(self->owner_.options_.security.handshake_timeout);
+    self->pump();
+  });
+}
+
+void PeerLink::announce() {
+  is_announced_ = true;
+  if (server_ == ServerId{})
+    owner_.sink_->accepted(id_, port_);
+  else
+    owner_.linked(*this);
+}
+
+// What the guard has made of what came, and of time.
+void PeerLink::pump() {
+  guard_->take_wire(unsent_);
+  if (!is_waiting_for_room_) write();
+  if (!guard_->failure().empty()) return break_off(guard_->failure());
+  if (guard_->is_linked() && !is_announced_) announce();
+  if (stage_ != Stage::kOpen || !is_announced_) return;
+  const Bytes arrived = guard_->take_arrived();
+  const bool has_ended = guard_->has_ended();
+  if (guard_->is_open()) timer_.reset();
+  if (guard_->is_through()) {
+    guard_->take_wire(unsent_);
+    guard_.reset();
+  }
+  if (!arrived.empty()) owner_.sink_->received(id_, arrived);
+  if (has_ended) break_off("the other end closed it");
 }
 
 // ---- bytes in ---------------------------------------------------------------------------------
@@ -106,7 +156,13 @@ void PeerLink::read() {
   if (error == boost::asio::error::would_block) return wait_for_input();
   if (error == boost::asio::error::eof) return break_off("the other end closed it");
   if (error) return break_off(error.message());
-  owner_.sink_->received(id_, {owner_.read_buffer_.data(), count});
+  const BytesView bytes(owner_.read_buffer_.data(), count);
+  if (guard_) {
+    guard_->receive(bytes);
+    pump();
+  } else {
+    owner_.sink_->received(id_, bytes);
+  }
   wait_for_input();
 }
 
@@ -114,18 +170,26 @@ void PeerLink::read() {
 
 void PeerLink::send(Bytes bytes) {
   is_stranger_ = false;
-  unsent_.push(std::move(bytes));
-  if (unsent_.size() >= Links::kManyBytes) was_full_ = true;
+  if (guard_)
+    guard_->send(std::move(bytes));
+  else
+    unsent_.push(std::move(bytes));
+  if (unsent() >= Links::kManyBytes) was_full_ = true;
 }
 
 void PeerLink::flush() {
   if (stage_ == Stage::kUndialled) return dial();
   if (stage_ == Stage::kGone) return abandon();
   if (!socket_ || is_breaking_) return;
+  if (guard_) {
+    guard_->take_wire(unsent_);
+    if (stage_ == Stage::kEnding) guard_->end();
+    guard_->take_wire(unsent_);
+  }
   if (!is_waiting_for_room_) write();
   if (stage_ == Stage::kEnding) return finish_ending();
-  if (unsent_.size() > owner_.options_.max_unsent) {
-    break_off_later("it does not take what is sent: " + std::to_string(unsent_.size()) +
+  if (unsent() > owner_.options_.max_unsent) {
+    break_off_later("it does not take what is sent: " + std::to_string(unsent()) +
                     " bytes were waiting");
   }
 }
@@ -161,7 +225,7 @@ void PeerLink::wait_for_room() {
 
 // Tells the core, later, that there is room again.
 void PeerLink::settle() {
-  if (!was_full_ || unsent_.size() >= Links::kManyBytes / 2) return;
+  if (!was_full_ || unsent() >= Links::kManyBytes / 2) return;
   was_full_ = false;
   boost::asio::post(*owner_.io_, [self = shared_from_this()] {
     if (self->stage_ == Stage::kOpen) self->owner_.sink_->drained(self->id_);
@@ -172,11 +236,11 @@ void PeerLink::settle() {
 
 void PeerLink::break_off(const std::string& why) {
   if (stage_ == Stage::kGone) return;
-  const bool is_known = stage_ != Stage::kEnding;
-  const bool was_open = stage_ == Stage::kOpen;
+  const bool is_wanted = stage_ != Stage::kEnding;
+  const bool was_open = is_announced_;
   const auto self = shared_from_this();  // the owner may hold the last reference
   abandon();
-  if (is_known) owner_.broken(*this, was_open, why);
+  if (is_wanted) owner_.broken(*this, was_open, why);
 }
 
 void PeerLink::break_off_later(std::string why) {
@@ -187,9 +251,9 @@ void PeerLink::break_off_later(std::string why) {
 
 void PeerLink::finish_ending() {
   if (unsent_.is_empty() || is_breaking_) return abandon();
-  if (ending_timer_) return;
-  ending_timer_.emplace(*owner_.io_, kEndingTime);
-  ending_timer_->async_wait(
+  if (std::exchange(is_ending_timed_, true)) return;
+  timer_.emplace(*owner_.io_, kEndingTime);
+  timer_->async_wait(
       [self = shared_from_this()](const boost::system::error_code&) { self->abandon(); });
 }
 
@@ -197,7 +261,7 @@ void PeerLink::abandon() {
   stage_ = Stage::kGone;
   if (dialer_) std::exchange(dialer_, nullptr)->cancel();
   unsent_.clear();
-  ending_timer_.reset();
+  timer_.reset();
   if (!socket_ || !socket_->is_open()) return;
   boost::system::error_code ignored;
   socket_->shutdown(tcp::socket::shutdown_send, ignored);

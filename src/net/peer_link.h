@@ -4,7 +4,9 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "consensus/engine.h"
+#include "net/link_guard.h"
 #include "net/peer_dialer.h"
 #include "net/send_queue.h"
 
@@ -46,7 +49,11 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   [[nodiscard]] ServerId server() const { return server_; }
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] bool is_stranger() const { return is_stranger_; }
-  [[nodiscard]] std::size_t unsent() const { return unsent_.size(); }
+  [[nodiscard]] std::size_t unsent() const {
+    return unsent_.size() + (guard_ ? guard_->held() : 0);
+  }
+  // The core has been told of it, or asked for it.
+  [[nodiscard]] bool is_known() const { return is_announced_ || server_ != ServerId{}; }
   bool is_noted = false;  // in the owner's list for the next flush()
 
  private:
@@ -61,6 +68,10 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   void dial();
   void connected(Result<PeerDialer::Connected> result);
   void adopt(boost::asio::ip::tcp::socket socket);
+  void guard(LinkGuard::Side side);
+  void wait_for_handshake(std::chrono::milliseconds time);
+  void announce();
+  void pump();
   void wait_for_input();
   void read();
   void write();
@@ -79,10 +90,13 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   Stage stage_;
   std::shared_ptr<PeerDialer> dialer_;
   std::optional<boost::asio::ip::tcp::socket> socket_;
-  std::optional<boost::asio::steady_timer> ending_timer_;
+  std::unique_ptr<LinkGuard> guard_;                // null: bytes pass as they are
+  std::optional<boost::asio::steady_timer> timer_;  // of the handshake, then of the end
   SendQueue unsent_;
   bool is_stranger_ = false;
+  bool is_announced_ = false;
   bool is_waiting_for_room_ = false;
+  bool is_ending_timed_ = false;
   bool is_breaking_ = false;  // break_off_later() was called
   bool was_full_ = false;     // the core waits for drained()
 };

@@ -173,7 +173,7 @@ void PeerLinks::broken(PeerLink& link, bool was_open, const std::string& why) {
     events_.complain("cannot reach the " + port + " port of server " +
                      std::to_string(link.server().value) + ": " + why);
   }
-  sink_->unlinked(link.id());
+  if (link.is_known()) sink_->unlinked(link.id());
 }
 
 }  // namespace synod::net
