@@ -33,6 +33,12 @@ std::int32_t next_version(std::int32_t version) {
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(version) + 1);
 }
 
+template <class T>
+bool has_path(BytesView body) {
+  const auto request = jute::decode<T>(body);
+  return request && request->path;
+}
+
 bool is_ttl_mode(std::int32_t flags) { return flags == 5 || flags == 6; }
 bool is_sequential_mode(std::int32_t flags) { return flags == 2 || flags == 3 || flags == 6; }
 bool is_ephemeral_mode(std::int32_t flags) { return flags == 1 || flags == 3; }
@@ -59,8 +65,36 @@ std::int64_t owner_of(OpCode type, std::int32_t flags, std::int64_t ttl_ms, Sess
 Primary::Primary(const state::State& state, Options options)
     : state_(state), options_(std::move(options)), overlay_(state) {}
 
+bool is_well_formed(OpCode type, BytesView body) {
+  switch (type) {
+    case OpCode::kCreate:
+    case OpCode::kCreate2:
+    case OpCode::kCreateContainer:
+      return has_path<jute::CreateRequest>(body);
+    case OpCode::kCreateTtl:
+      return has_path<jute::CreateTtlRequest>(body);
+    case OpCode::kDelete:
+      return has_path<jute::PathVersionRequest>(body);
+    case OpCode::kSetData:
+      return has_path<jute::SetDataRequest>(body);
+    case OpCode::kSetAcl:
+      return has_path<jute::SetAclRequest>(body);
+    case OpCode::kMulti:
+      return multi_types(body).has_value();
+    case OpCode::kReconfig:
+      return jute::decode<jute::ReconfigRequest>(body).has_value();
+    case OpCode::kCreateSession:
+      return jute::decode<jute::CreateSessionTxn>(body).has_value();
+    case OpCode::kCloseSession:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Prepared Primary::prepare(const Request& request, Zxid zxid, WallTimeMs now) {
   const Context context{request, zxid, now.value};
+  if (request.refusal) return refusal(context, *request.refusal);
   const bool is_multi = request.type == OpCode::kMulti;
   if (is_multi || may_outgrow(request)) overlay_.begin();
   jute::Reader body(request.body);

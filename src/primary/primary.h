@@ -30,7 +30,13 @@ struct Request {
   jute::OpCode type{};
   Bytes body;  // the request record, header not included
   std::shared_ptr<const state::AuthIds> ids;
+  // Refused already, for a reason that is not of the tree; the record of it is still to be made.
+  std::optional<jute::ErrorCode> refusal;
 };
+
+// Would the body be read to its end? What is not must be answered where it came in: a Java leader
+// that is sent such a request never commits again (reference, quorum protocol section 5.2).
+[[nodiscard]] bool is_well_formed(jute::OpCode type, BytesView body);
 
 // What the parts of a multi are, as its reply calls them. Nothing: the body is no well-formed multi
 // of writes.
@@ -62,6 +68,9 @@ class Primary {
 
   // Transactions up to here are in the tree: their share of the overlay is dropped.
   void applied(Zxid up_to);
+
+  // The lead is lost: nothing is outstanding any more.
+  void forget() { applied(Zxid{INT64_MAX}); }
 
   // Known and not about to be closed, all proposals considered.
   [[nodiscard]] bool is_open(SessionId session) const;

@@ -35,6 +35,7 @@ void ClientConnection::take_frames() {
   if (is_ending_ || is_gone_) return;
   std::size_t taken = 0;
   if (phase_ == Phase::kNew && take_word()) return;
+  if (is_paused()) return wait_for_service();
   while (!is_ending_ && phase_ != Phase::kEstablishing && !is_congested() && !has_close_request_) {
     const BytesView rest = BytesView(input_).substr(taken);
     if (rest.size() < kLengthBytes) break;
@@ -179,14 +180,19 @@ void ClientConnection::take_auth(std::int32_t xid, BytesView record) {
 
 void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView record) {
   const auto type = static_cast<OpCode>(header.type);
-  waiting_.push_back(
-      {.kind = Waiting::Kind::kCore, .xid = header.xid, .type = type, .bytes = {}, .since = now_});
+  waiting_.push_back({.kind = Waiting::Kind::kWrite,
+                      .xid = header.xid,
+                      .type = type,
+                      .bytes = {},
+                      .since = now_,
+                      .ticket = ++last_ticket_});
   if (type == OpCode::kMulti) {
     waiting_.back().part_types = primary::multi_types(record).value_or(std::vector<OpCode>());
   }
   lane_.submitted.push_back({.kind = Submission::Kind::kWrite,
                              .from = shared_from_this(),
-                             .request = {session_, header.xid, type, Bytes(record), ids_}});
+                             .request = {session_, header.xid, type, Bytes(record), ids_, {}},
+                             .ticket = last_ticket_});
 }
 
 void ClientConnection::read_in_turn(const jute::RequestHeader& header, BytesView record) {
@@ -203,13 +209,16 @@ void ClientConnection::read_in_turn(const jute::RequestHeader& header, BytesView
 void ClientConnection::submit_sync(const jute::RequestHeader& header, BytesView record) {
   const auto request = jute::decode<jute::PathRecord>(record);
   if (!request) return read_in_turn(header, record);  // which will say so
-  waiting_.push_back({.kind = Waiting::Kind::kCore,
+  waiting_.push_back({.kind = Waiting::Kind::kSync,
                       .xid = header.xid,
                       .type = OpCode::kSync,
                       .bytes = jute::encode(*request),
-                      .since = now_});
-  lane_.submitted.push_back(
-      {.kind = Submission::Kind::kSync, .from = shared_from_this(), .request = {}});
+                      .since = now_,
+                      .ticket = ++last_ticket_});
+  lane_.submitted.push_back({.kind = Submission::Kind::kSync,
+                             .from = shared_from_this(),
+                             .request = {},
+                             .ticket = last_ticket_});
 }
 
 // ---- replies ----------------------------------------------------------------------------------
@@ -262,16 +271,34 @@ void ClientConnection::reply_in_turn(std::int32_t xid, Zxid zxid, ErrorCode erro
 
 // Everything at the front that need not wait for the core.
 void ClientConnection::run_waiting() {
-  while (!waiting_.empty() && waiting_.front().kind != Waiting::Kind::kCore && !is_ending_) {
-    const Waiting next = pop_waiting();
-    if (next.kind == Waiting::Kind::kRead) {
+  const auto is_for_core = [](const Waiting& waiting) {
+    return waiting.kind == Waiting::Kind::kWrite || waiting.kind == Waiting::Kind::kSync;
+  };
+  while (!waiting_.empty() && !is_for_core(waiting_.front()) && !is_ending_) run(pop_waiting());
+}
+
+void ClientConnection::run(const Waiting& request) {
+  switch (request.kind) {
+    case Waiting::Kind::kRead:
       --waiting_reads_;
-      run_read(next.xid, next.type, next.bytes);
-    } else {
-      output_.append(next.bytes);
+      return run_read(request.xid, request.type, request.bytes);
+    case Waiting::Kind::kReady:
+      output_.append(request.bytes);
       ++lane_.counters.packets_sent;
-      if (next.ends_connection) is_ending_ = true;
+      if (request.ends_connection) is_ending_ = true;
+      return;
+    case Waiting::Kind::kRefused:
+      Frame(output_, request.xid, lane_.state.applied(), request.error).finish();
+      return answered(request.since);
+    case Waiting::Kind::kSync:
+    case Waiting::Kind::kSynced: {
+      Frame frame(output_, request.xid, lane_.state.applied());
+      frame.body().append(request.bytes);
+      frame.finish();
+      return answered(request.since);
     }
+    case Waiting::Kind::kWrite:
+      SYNOD_ASSERT(false);  // answered with its transaction's result only
   }
 }
 
@@ -282,48 +309,72 @@ ClientConnection::Waiting ClientConnection::pop_waiting() {
   return front;
 }
 
-ClientConnection::Waiting ClientConnection::pop_waiting_for_core() {
-  SYNOD_ASSERT(!waiting_.empty() && waiting_.front().kind == Waiting::Kind::kCore);
-  return pop_waiting();
+bool ClientConnection::answer(std::int32_t cxid, const state::ApplyResult& result,
+                              SteadyTimeMs now) {
+  if (is_gone_ || is_ending_) return false;
+  const auto write = std::ranges::find(waiting_, Waiting::Kind::kWrite, &Waiting::kind);
+  if (write == waiting_.end() || write->xid != cxid || write->ticket > last_in_doubt_) return false;
+  // What another server's client did under this session's name is not ours to answer.
+  const OpCode type = result.outcome.type;
+  if (type == OpCode::kMulti && write->part_types.size() != result.parts.size()) return false;
+  if (type == OpCode::kCloseSession && write->type != type) return false;
+  now_ = now;
+  while (waiting_.front().kind != Waiting::Kind::kWrite) run(pop_waiting());
+  reply_to_write(pop_waiting(), result);
+  run_waiting();
+  take_frames();
+  stir();
+  return true;
 }
 
-void ClientConnection::answer(const state::ApplyResult& result, SteadyTimeMs now) {
-  if (is_gone_ || is_ending_) return;
-  now_ = now;
-  const Waiting request = pop_waiting_for_core();
-  Frame frame(output_, request.xid, lane_.state.applied(), result.outcome.error);
-  if (result.outcome.error == ErrorCode::kOk)
+void ClientConnection::reply_to_write(const Waiting& request, const state::ApplyResult& result) {
+  const ErrorCode error = result.outcome.error;
+  if (error == ErrorCode::kSessionMoved) return end_with("");  // the client lives elsewhere now
+  Frame frame(output_, request.xid, lane_.state.applied(), error);
+  if (error == ErrorCode::kOk)
     append_write_reply(frame.body(), request.type, request.part_types, result);
   frame.finish();
   answered(request.since);
   if (request.type == OpCode::kCloseSession) is_ending_ = true;
+}
+
+void ClientConnection::refuse(std::uint64_t ticket, ErrorCode error, SteadyTimeMs now) {
+  settle_ticket(ticket, Waiting::Kind::kRefused, error, now);
+}
+
+void ClientConnection::answer_sync(std::uint64_t ticket, SteadyTimeMs now) {
+  settle_ticket(ticket, Waiting::Kind::kSynced, ErrorCode::kOk, now);
+}
+
+// No such ticket: a later commit has answered it already.
+void ClientConnection::settle_ticket(std::uint64_t ticket, Waiting::Kind kind, ErrorCode error,
+                                     SteadyTimeMs now) {
+  if (is_gone_ || is_ending_) return;
+  const auto found = std::ranges::find(waiting_, ticket, &Waiting::ticket);
+  if (found == waiting_.end()) return;
+  found->kind = kind;
+  found->error = error;
+  now_ = now;
   run_waiting();
   take_frames();
   stir();
 }
 
-void ClientConnection::answer_error(ErrorCode error, SteadyTimeMs now) {
-  if (is_gone_ || is_ending_) return;
-  now_ = now;
-  const Waiting request = pop_waiting_for_core();
-  Frame(output_, request.xid, lane_.state.applied(), error).finish();
-  answered(request.since);
-  run_waiting();
-  take_frames();
-  stir();
+std::size_t ClientConnection::writes_in_doubt() const {
+  return static_cast<std::size_t>(std::ranges::count_if(waiting_, [&](const Waiting& waiting) {
+    return waiting.kind == Waiting::Kind::kWrite && waiting.ticket <= last_in_doubt_;
+  }));
 }
 
-void ClientConnection::answer_sync(SteadyTimeMs now) {
-  if (is_gone_ || is_ending_) return;
-  now_ = now;
-  const Waiting request = pop_waiting_for_core();
-  Frame frame(output_, request.xid, lane_.state.applied());
-  frame.body().append(request.bytes);
-  frame.finish();
-  answered(request.since);
-  run_waiting();
+void ClientConnection::wait_for_service() {
+  if (input_.empty() || std::exchange(is_waiting_for_service_, true)) return;
+  lane_.paused.push_back(shared_from_this());
+}
+
+void ClientConnection::unpause() {
+  is_waiting_for_service_ = false;
   take_frames();
-  stir();
+  if (!is_gone_) stir();
 }
 
 void ClientConnection::session_opened(SessionId session, std::int32_t timeout_ms) {
@@ -377,6 +428,7 @@ void ClientConnection::end_with(std::string complaint) {
 
 void ClientConnection::disconnected() {
   if (std::exchange(is_gone_, true)) return;
+  writes_lost_ = writes_in_doubt();
   while (!waiting_.empty()) pop_waiting();  // nobody hears the answers
   lane_.watches.remove_all(*this);
   lane_.submitted.push_back(

@@ -16,6 +16,7 @@
 #include "jute/opcode.h"
 #include "jute/records.h"
 #include "replica/authentication.h"
+#include "replica/frames.h"
 #include "replica/lane.h"
 #include "state/acl.h"
 #include "state/state.h"
@@ -64,7 +65,7 @@ class ClientConnection final : public state::Watcher,
     return phase_ == Phase::kEstablishing || waiting_.size() >= rules_.max_waiting_requests ||
            waiting_reads_ >= rules_.max_waiting_reads ||
            output_.size() >= rules_.max_output_bytes ||
-           (lane_.is_core_congested && !waiting_.empty());
+           (lane_.is_core_congested && !waiting_.empty()) || is_paused();
   }
   // Taken from the lane's list of those that the core stirred.
   void settle() { is_stirred_ = false; }
@@ -79,12 +80,22 @@ class ClientConnection final : public state::Watcher,
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
-  // From the core, in the order of what was submitted.
+  // From the core.
   void session_opened(SessionId session, std::int32_t timeout_ms);
   void session_refused();
-  void answer(const state::ApplyResult& result, SteadyTimeMs now);  // a write, applied
-  void answer_error(jute::ErrorCode error, SteadyTimeMs now);  // a write that left no transaction
-  void answer_sync(SteadyTimeMs now);
+  // A transaction of this session was applied. True: it was the oldest write that waits here, and
+  // is answered; and before it whatever else the client asked for before it (a sync among that is
+  // done, for the commit came after it).
+  bool answer(std::int32_t cxid, const state::ApplyResult& result, SteadyTimeMs now);
+  void refuse(std::uint64_t ticket, jute::ErrorCode error,
+              SteadyTimeMs now);                             // when its turn comes
+  void answer_sync(std::uint64_t ticket, SteadyTimeMs now);  // likewise
+  // The core has proposed or forwarded that write: nobody but the log can say now what became of
+  // it.
+  void note_in_doubt(std::uint64_t ticket) { last_in_doubt_ = ticket; }
+  [[nodiscard]] std::size_t writes_in_doubt() const;
+  [[nodiscard]] std::size_t writes_lost() const { return writes_lost_; }  // in doubt at the end
+  void unpause();
   // From the core, at any time: the session ended, or moved to another connection; or there is a
   // complaint.
   void end(std::string complaint = {});
@@ -96,14 +107,23 @@ class ClientConnection final : public state::Watcher,
 
   // A request whose turn has not come: it waits for the core, or behind one that does.
   struct Waiting {
-    enum class Kind : std::uint8_t { kCore, kRead, kReady } kind{};
+    enum class Kind : std::uint8_t {
+      kWrite,  // for the core
+      kSync,   // likewise
+      kRead,
+      kSynced,
+      kRefused,
+      kReady,
+    } kind{};
     std::int32_t xid = 0;
     jute::OpCode type{};
-    Bytes bytes;  // kRead: the request record; kReady: the finished frame
+    Bytes bytes;  // kRead: the request record; kSync: the reply's body; kReady: the finished frame
     std::vector<jute::OpCode> part_types{};  // of a multi
     bool ends_connection = false;
     SteadyTimeMs since;           // when it was read
     std::size_t large_bytes = 0;  // what it adds to the lane's large_request_bytes
+    std::uint64_t ticket = 0;     // kWrite, kSync
+    jute::ErrorCode error{};      // kRefused
   };
 
   void stir();
@@ -124,9 +144,16 @@ class ClientConnection final : public state::Watcher,
                      bool ends_connection);
   void reply_connect(SessionId session, std::int32_t timeout_ms);
   void run_read(std::int32_t xid, jute::OpCode type, BytesView record);
+  [[nodiscard]] bool is_paused() const {
+    return lane_.is_paused && (phase_ != Phase::kNew || input_.size() >= kLengthBytes);
+  }
+  void wait_for_service();
   void run_waiting();
+  void run(const Waiting& request);
+  void reply_to_write(const Waiting& request, const state::ApplyResult& result);
+  void settle_ticket(std::uint64_t ticket, Waiting::Kind kind, jute::ErrorCode error,
+                     SteadyTimeMs now);
   Waiting pop_waiting();
-  Waiting pop_waiting_for_core();
   void answered(SteadyTimeMs since);
   void end_with(std::string complaint);
 
@@ -150,7 +177,11 @@ class ClientConnection final : public state::Watcher,
   Bytes output_;
   std::deque<Waiting> waiting_;
   std::size_t waiting_reads_ = 0;
+  std::uint64_t last_ticket_ = 0;
+  std::uint64_t last_in_doubt_ = 0;
+  std::size_t writes_lost_ = 0;
   bool is_stirred_ = false;
+  bool is_waiting_for_service_ = false;
 };
 
 }  // namespace synod::replica

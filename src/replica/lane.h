@@ -23,13 +23,14 @@ struct Submission {
     kOpenSession,    // timeout_ms
     kResumeSession,  // request.session, timeout_ms; the password has been checked
     kWrite,          // request
-    kSync,           // answer once everything proposed so far is applied
+    kSync,           // answer once everything committed so far is applied
     kGone,           // the connection is no more; its session lives on
   };
   Kind kind{};
   std::shared_ptr<ClientConnection> from;
   primary::Request request;
   std::int32_t timeout_ms = 0;
+  std::uint64_t ticket = 0;  // kWrite, kSync: by which the core refers to it
 };
 
 // For mntr and srvr.
@@ -51,6 +52,10 @@ struct Lane {
   std::vector<std::shared_ptr<ClientConnection>>
       stirred;                     // have output, or an end, that the core made
   bool is_core_congested = false;  // globalOutstandingLimit is reached
+  // Nobody is served: there is no leader, or this server is not in step with it yet. Nothing is
+  // taken from clients; who has sent something waits here.
+  bool is_paused = false;
+  std::vector<std::shared_ptr<ClientConnection>> paused;
   // Bytes of large requests (largeRequestThreshold) that wait in this lane's connections; and in
   // the others', as of the core's last turn.
   std::size_t large_request_bytes = 0;

@@ -6,35 +6,41 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutation.h"
 #include "jute/codec.h"
 #include "replica/recovery_loader.h"
 
 namespace synod::replica {
 namespace {
 
-using jute::ErrorCode;
 using jute::OpCode;
 
 // So many transactions are applied before readers get their turn again.
 constexpr int kApplySlice = 256;
-constexpr int kReapedPerTick = 1000;
 
-class ReadersPaused {
- public:
-  explicit ReadersPaused(Host& host) : host_(host) { host_.pause_readers(); }
-  ~ReadersPaused() { host_.resume_readers(); }
-  ReadersPaused(const ReadersPaused&) = delete;
-  ReadersPaused& operator=(const ReadersPaused&) = delete;
+Journal::Options journal_options(const Options& options) {
+  return {.directory = options.directory,
+          .log = {.log_dir = options.directory.logs(),
+                  .preallocate_bytes = options.log_preallocate_bytes,
+                  .size_limit_bytes = options.log_size_limit_bytes,
+                  .is_flushing = options.is_flushing},
+          .compression = options.snapshots.compression,
+          .warning_threshold_ms = options.log_warning_threshold_ms};
+}
 
- private:
-  Host& host_;
-};
-
-storage::LogWriter::Options log_options(const Options& options) {
-  return {.log_dir = options.directory.logs(),
-          .preallocate_bytes = options.log_preallocate_bytes,
-          .size_limit_bytes = options.log_size_limit_bytes,
-          .is_flushing = options.is_flushing};
+consensus::Beginning beginning_of(storage::RecoveryReport& recovery, std::uint64_t seed, Time now) {
+  std::vector<consensus::Entry> recent;
+  recent.reserve(recovery.recent.size());
+  for (storage::LoggedEntry& entry : std::exchange(recovery.recent, {})) {
+    recent.push_back({entry.zxid, std::move(entry.bytes)});
+  }
+  return {.last_logged = std::max(recovery.last_zxid, Zxid{}),
+          .recent = std::move(recent),
+          .accepted_epoch = recovery.promised_epoch(),
+          .current_epoch = recovery.synchronised_epoch(),
+          .has_memory = recovery.has_memory && recovery.last_zxid != storage::kNoDatabase,
+          .now = now.steady,
+          .seed = seed};
 }
 
 }  // namespace
@@ -47,7 +53,7 @@ Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Links& 
   RecoveryLoader loader(options.owner_rules);
   auto recovery = storage::recover(files, options.directory, options.recovery, loader);
   if (!recovery) return std::unexpected(recovery.error());
-  if (recovery->last_zxid == storage::kNoDatabase) {
+  if (recovery->last_zxid == storage::kNoDatabase && !options.recovery.is_member) {
     return fail(
         ErrorKind::kRefused,
         options.directory.data_dir +
@@ -67,7 +73,7 @@ Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Links& 
                                                std::move(options), loader.finish(),
                                                std::move(*recovery), std::move(*files_there), now));
   // Java refuses a directory that holds a log and no snapshot.
-  if (is_without_snapshot) {
+  if (is_without_snapshot && !replica->is_provisional()) {
     if (auto taken = replica->snapshotter_.take_now(*replica->state_); !taken)
       return std::unexpected(taken.error());
   }
@@ -86,35 +92,34 @@ Replica::Replica(storage::FilePort& files, Links& links, Host& host,
       recovery_(std::move(recovery)),
       primary_(*state_, options_.primary),
       engine_(std::move(engine)),
-      log_(log_options(options_), handles_),
       snapshotter_(files, handles_, options_.directory, options_.snapshots, std::move(files_there),
                    options_.seed),
+      journal_(files, handles_, snapshotter_,
+               {options_.directory.snapshots(), recovery_.accepted_epoch, recovery_.current_epoch},
+               journal_options(options_), std::max(recovery_.last_zxid, Zxid{})),
+      sender_(links, *state_),
+      feeder_(files, links, options_.directory),
       sessions_(options_.tick_ms),
       reaper_(options_.reaper),
-      throttle_(options_.connection_throttle, options_.seed, now.steady) {
-  engine_->start({.last_logged = recovery_.last_zxid,
-                  .recent = {},
-                  .accepted_epoch = 0,
-                  .current_epoch = 0,
-                  .has_memory = true,
-                  .now = now.steady,
-                  .seed = options_.seed});
-  proposed_ = committed_ = appended_ = recovery_.last_zxid;
+      throttle_(options_.connection_throttle, options_.seed, now.steady),
+      paused_since_(now.steady) {
   const auto time = static_cast<std::uint64_t>(now.wall.value);
   last_session_id_ =
       static_cast<std::int64_t>((std::uint64_t{options_.server_id} << 56) | ((time << 24) >> 8));
   for (const auto& [id, timeout_ms] : state_->sessions()) sessions_.add(id, timeout_ms, now.steady);
-  take_effects();
+  engine_->start(beginning_of(recovery_, options_.seed, now));
+  run(now);
 }
 
 Lane& Replica::add_lane() {
   lanes_.push_back(std::make_unique<Lane>(*state_));
+  lanes_.back()->is_paused = !status_.is_serving;
   return *lanes_.back();
 }
 
 Result<void> Replica::stop() {
   SYNOD_ASSERT(is_idle());
-  return files_.perform(log_.stop());
+  return files_.perform(journal_.stop());
 }
 
 // ---- events -----------------------------------------------------------------------------------
@@ -123,273 +128,314 @@ void Replica::advance(Time now) { run(now); }
 
 void Replica::tick(Time now) {
   if (failure_) return;
-  pacer_.moment_over();
-  expire_sessions(now);
-  reap(now);
+  engine_->tick(now.steady);
+  journal_.hold_over();
+  if (is_serving() && is_leading()) {
+    expire_sessions(now);
+    reap(now);
+  }
   run(now);
+  if (!status_.is_serving && now.steady.value - paused_since_.value > options_.max_pause_ms)
+    end_all_clients();
 }
 
 void Replica::io_done(storage::IoToken token, Result<void> result, Time now) {
+  if (failure_) return;
+  engine_->tick(now.steady);
   if (snapshotter_.io_done(token, result)) {
     if (const auto problem = snapshotter_.take_failure()) {
       warnings_.push_back("a snapshot could not be written, the next attempt follows later: " +
                           problem->text);
     }
-    return;
+  } else if (!feeder_.io_done(token, result)) {
+    const bool is_of_journal = journal_.io_done(token, result, now.steady);
+    SYNOD_ASSERT(is_of_journal);
   }
-  SYNOD_ASSERT(token == log_token_ && is_log_busy_);
-  is_log_busy_ = false;
-  warn_of_slow_log(now);
-  if (!result) {
-    failure_ = result.error();
-    return;
-  }
-  log_.note_flushed(on_its_way_);
-  engine_->durable(on_its_way_);
-  pacer_.flushed(unwritten_);
   run(now);
 }
 
 void Replica::hold_over(Time now) {
-  pacer_.moment_over();
-  write_log(now);
+  journal_.hold_over();
+  journal_.advance(now.steady);
 }
 
-// ---- links ------------------------------------------------------------------------------------
-
-void Replica::accepted(consensus::LinkId link, consensus::Port port, Time now) {
+void Replica::accepted(LinkId link, consensus::Port port, Time now) {
+  if (failure_) return;
   engine_->tick(now.steady);
   engine_->accepted(link, port);
   run(now);
 }
 
-void Replica::linked(consensus::LinkId link, Time now) {
+void Replica::linked(LinkId link, Time now) {
+  if (failure_) return;
   engine_->tick(now.steady);
   engine_->linked(link);
   run(now);
 }
 
-void Replica::unlinked(consensus::LinkId link, Time now) {
+void Replica::unlinked(LinkId link, Time now) {
+  if (failure_) return;
   engine_->tick(now.steady);
-  engine_->unlinked(link);
+  link_gone(link);
+  if (receiving_ && receiving_->link == link)
+    snapshot_link_gone();
+  else
+    engine_->unlinked(link);
   run(now);
 }
 
-void Replica::received(consensus::LinkId link, BytesView bytes, Time now) {
+void Replica::received(LinkId link, BytesView bytes, Time now) {
+  if (failure_) return;
   engine_->tick(now.steady);
-  engine_->received(link, bytes);
+  if (receiving_ && receiving_->link == link)
+    take_snapshot_bytes(bytes);
+  else
+    engine_->received(link, bytes);
   run(now);
 }
 
-void Replica::drained(consensus::LinkId /*link*/, Time now) { run(now); }
+void Replica::drained(LinkId link, Time now) {
+  if (failure_) return;
+  sender_.drained(link);
+  run(now);
+}
 
 // ---- the turn ---------------------------------------------------------------------------------
 
-// Answering may free requests that waited in their connections, so it goes round until all is
-// still.
+// Answering may free requests that waited in their connections, what is durable lets the engine go
+// on, and so forth: it goes round until all is still.
 void Replica::run(Time now) {
   bool is_progress = true;
   while (is_progress && !failure_) {
     gather();
-    for (Submission& submission : std::exchange(inbox_, {})) take(std::move(submission), now);
-    take_effects();
-    is_progress = apply_committed(now);
+    is_progress = take_submissions(now);
+    ask_read_index();
+    is_progress |= take_effects(now);
+    is_progress |= apply_committed(now);
+    journal_.advance(now.steady);
+    feeder_.advance(journal_.durable());
+    is_progress |= tell_answers(now);
   }
-  write_log(now);
+  count_outstanding();
 }
 
-void Replica::gather() {
-  const ReadersPaused paused(host_);
-  std::size_t large_request_bytes = 0;
-  for (const auto& lane : lanes_) large_request_bytes += lane->large_request_bytes;
-  for (const auto& lane : lanes_) {
-    lane->large_request_bytes_elsewhere = large_request_bytes - lane->large_request_bytes;
-    for (Submission& submission : lane->submitted) inbox_.push_back(std::move(submission));
-    lane->submitted.clear();
-  }
-}
-
-// ---- requests become proposals ----------------------------------------------------------------
-
-void Replica::take(Submission submission, Time now) {
-  if (!is_admitted(submission, now)) {
-    const ReadersPaused paused(host_);
-    return submission.from->end("too many sessions at a time (connection_throttle_tokens)");
-  }
-  switch (submission.kind) {
-    case Submission::Kind::kOpenSession:
-      return open_session(std::move(submission), now);
-    case Submission::Kind::kResumeSession:
-      return queue({.kind = InFlight::Kind::kResume,
-                    .after = proposed_,
-                    .txn = nullptr,
-                    .from = std::move(submission.from),
-                    .session = submission.request.session,
-                    .timeout_ms = submission.timeout_ms});
-    case Submission::Kind::kWrite:
-      return propose(submission.request, std::move(submission.from), now);
-    case Submission::Kind::kSync:
-      return queue({.kind = InFlight::Kind::kSync,
-                    .after = proposed_,
-                    .txn = nullptr,
-                    .from = std::move(submission.from),
-                    .session = {}});
-    case Submission::Kind::kGone: {
-      const ReadersPaused paused(host_);
-      return sessions_.detach(submission.from->session(), *submission.from, now.steady);
+// What the disk has done, told to the engine.
+bool Replica::tell_answers(Time now) {
+  for (std::string& warning : journal_.take_warnings()) warnings_.push_back(std::move(warning));
+  if (journal_.failure()) failure_ = journal_.failure();
+  if (failure_) return false;
+  std::vector<Answer> answers = journal_.take_answers();
+  for (Answer& answer : answers) {
+    if (const auto* durable = std::get_if<answer::Durable>(&answer)) {
+      engine_->durable(durable->up_to);
+    } else if (const auto* cut = std::get_if<answer::WasCut>(&answer)) {
+      was_cut(cut->last, now);
+    } else if (auto* tree = std::get_if<answer::Installed>(&answer)) {
+      installed(std::move(tree->tree), now);
+    } else {
+      engine_->epochs_saved();
     }
   }
-}
-
-bool Replica::is_admitted(const Submission& submission, Time now) {
-  switch (submission.kind) {
-    case Submission::Kind::kOpenSession:
-      return throttle_.admits_new(now.steady);
-    case Submission::Kind::kResumeSession:
-      return throttle_.admits_resumed(now.steady);
-    case Submission::Kind::kWrite:
-    case Submission::Kind::kSync:
-    case Submission::Kind::kGone:
-      return true;
+  std::vector<LogFeeder::Part> parts = feeder_.take_parts();
+  for (LogFeeder::Part& part : parts) {
+    engine_->log_read(part.link, std::move(part.entries), part.is_end);
   }
-  return true;
+  return !answers.empty() || !parts.empty();
 }
 
-void Replica::open_session(Submission submission, Time now) {
-  primary::Request request{
-      .session = next_session_id(), .type = OpCode::kCreateSession, .body = {}, .ids = nullptr};
-  request.body = jute::encode(jute::CreateSessionTxn{submission.timeout_ms});
-  propose(request, std::move(submission.from), now);
-}
-
-SessionId Replica::next_session_id() {
-  SessionId id;
-  do {
-    id = {++last_session_id_};
-  } while (id.value == INT64_MIN ||
-           state_->sessions().contains(id));  // that number marks containers
-  return id;
-}
-
-void Replica::propose(const primary::Request& request, std::shared_ptr<ClientConnection> from,
-                      Time now) {
-  const Zxid zxid = engine_->next_zxid();
-  primary::Prepared prepared = primary_.prepare(request, zxid, now.wall);
-  if (prepared.txn.empty()) {
-    if (from) {
-      queue({.kind = InFlight::Kind::kError,
-             .after = proposed_,
-             .txn = nullptr,
-             .from = std::move(from),
-             .session = {},
-             .error = prepared.error});
+bool Replica::take_effects(Time now) {
+  bool is_progress = false;
+  while (!failure_) {
+    const consensus::Effects effects = engine_->drain();
+    if (effects.empty()) break;
+    is_progress = true;
+    for (const consensus::Effect& effect : effects) {
+      std::visit([&](const auto& what) { carry_out(what, now); }, effect);
     }
-    return;
   }
-  auto txn = std::make_shared<const Bytes>(std::move(prepared.txn));
-  engine_->propose({zxid, txn});
-  proposed_ = zxid;
-  queue({.kind = InFlight::Kind::kTxn,
-         .after = zxid,
-         .txn = std::move(txn),
-         .from = std::move(from),
-         .session = {}});
+  return is_progress;
 }
 
 // ---- the log ----------------------------------------------------------------------------------
 
-void Replica::take_effects() {
-  for (const consensus::Effect& effect : engine_->drain()) carry_out(effect);
+void Replica::carry_out(const consensus::effect::Append& append, Time /*now*/) {
+  uncommitted_.push_back(append.entry);
+  if (journal_.append(append.entry)) start_snapshot();
 }
 
-void Replica::carry_out(const consensus::Effect& effect) {
-  if (const auto* to_append = std::get_if<consensus::effect::Append>(&effect)) {
-    append(to_append->entry);
-  } else if (const auto* commit = std::get_if<consensus::effect::Commit>(&effect)) {
-    committed_ = std::max(committed_, commit->up_to);
+// Never of what may yet be cut; and a learner's snapshot has the tree's one walk for as long as it
+// takes. It stays due until it can be taken.
+void Replica::start_snapshot() {
+  if (is_provisional() || sender_.is_sending()) return;
+  journal_.start_file();
+  snapshotter_.start(*state_);
+}
+
+void Replica::carry_out(const consensus::effect::Cut& cut, Time /*now*/) {
+  while (!uncommitted_.empty() && uncommitted_.back().zxid > cut.after) uncommitted_.pop_back();
+  if (cut.after < state_->applied()) is_tree_stale_ = true;
+  cut_after_ = cut.after;
+  journal_.cut(cut.after);
+}
+
+void Replica::carry_out(const consensus::effect::SaveEpochs& epochs, Time /*now*/) {
+  journal_.save_epochs(epochs.accepted, epochs.current);
+}
+
+void Replica::carry_out(const consensus::effect::Commit& commit, Time /*now*/) {
+  committed_ = std::max(committed_, commit.up_to);
+}
+
+// ---- links ------------------------------------------------------------------------------------
+
+void Replica::carry_out(const consensus::effect::Dial& dial, Time /*now*/) {
+  links_.dial(dial.link, dial.server, dial.port, dial.endpoints);
+}
+
+void Replica::carry_out(const consensus::effect::Send& send, Time /*now*/) {
+  sender_.send(send.link, send.bytes);
+}
+
+void Replica::carry_out(const consensus::effect::Close& close, Time /*now*/) {
+  if (!close.reason.empty()) warnings_.push_back("a link to another server: " + close.reason);
+  link_gone(close.link);
+  if (receiving_ && receiving_->link == close.link) snapshot_link_gone();
+  links_.close(close.link);
+}
+
+void Replica::link_gone(LinkId link) {
+  sender_.gone(link);
+  feeder_.gone(link);
+  sessions_.learner_lost(link);
+  std::erase_if(waiters_, [&](const Waiter& waiter) {
+    return waiter.kind == Waiter::Kind::kSync && !waiter.from && waiter.learner == link;
+  });
+  std::erase_if(opening_, [&](const auto& opening) {
+    return !opening.second.from && opening.second.learner == link;
+  });
+}
+
+// What is nonsense on a link costs that link, and no more.
+void Replica::drop_link(LinkId link, const std::string& why) {
+  warnings_.push_back("a link to another server was closed: " + why);
+  link_gone(link);
+  links_.close(link);
+  engine_->unlinked(link);
+}
+
+void Replica::carry_out(const consensus::effect::SendSnapshot& snapshot, Time now) {
+  apply_committed(now);
+  SYNOD_ASSERT(!is_tree_stale_ && is_due(snapshot.zxid));
+  snapshotter_.give_up();
+  sender_.start(snapshot.link);
+}
+
+void Replica::carry_out(const consensus::effect::ReceiveSnapshot& snapshot, Time /*now*/) {
+  SYNOD_ASSERT(!receiving_);
+  receiving_ = Receiving{snapshot.link,
+                         snapshot.zxid,
+                         std::make_unique<SnapshotIntake>(options_.owner_rules, snapshot.zxid),
+                         {},
+                         false};
+  take_snapshot_bytes(snapshot.first_bytes);
+}
+
+void Replica::carry_out(const consensus::effect::ReadLog& range, Time /*now*/) {
+  feeder_.start(range.link, range.after, range.up_to);
+}
+
+void Replica::carry_out(const consensus::effect::Warn& warning, Time /*now*/) {
+  warnings_.push_back(warning.text);
+}
+
+// ---- what the engine decides, and what others say ---------------------------------------------
+
+void Replica::carry_out(const consensus::effect::StatusChanged& change, Time now) {
+  if (status_.is_serving && change.status != status_) stop_serving(now);
+  status_ = change.status;
+  if (!status_.is_serving) return;
+  apply_committed(now);
+  start_serving(now);
+}
+
+void Replica::carry_out(const consensus::effect::Deliver& delivery, Time now) {
+  if (!is_serving()) return;
+  using Kind = consensus::ServiceMessage::Kind;
+  const consensus::ServiceMessage& message = delivery.message;
+  switch (message.kind) {
+    case Kind::kRequest:
+      return take_forwarded(delivery.from, message, now);
+    case Kind::kTouches:
+      return take_touches(message.data, now);
+    case Kind::kRevalidate:
+      return revalidate(delivery.from, message.data, now);
+    case Kind::kRevalidated:
+      return take_revalidated(message.data, now);
+    case Kind::kSynced:
+      return take_synced();
+    case Kind::kTouchesWanted:
+      return send_touches(now);
   }
 }
 
-void Replica::append(const consensus::Entry& entry) {
-  const bool opens_file = log_.bytes_in_file() == 0;
-  log_.append(entry.zxid, entry.bytes);
-  appended_ = entry.zxid;
-  ++unwritten_;
-  if (opens_file) snapshotter_.log_opened(entry.zxid);
-  snapshotter_.log_grew(log_.bytes_in_file());
-  if (snapshotter_.appended(entry.bytes->size())) {
-    log_.roll();
-    snapshotter_.start(*state_);
+void Replica::carry_out(const consensus::effect::ReadIndex& index, Time /*now*/) {
+  for (Waiter& waiter : waiters_) {
+    if (waiter.token == 0 || waiter.token > index.token) continue;
+    waiter.token = 0;
+    waiter.after = std::max(waiter.after, index.zxid);
   }
-}
-
-// Group commit: what arrives while a batch is being written goes into the next.
-void Replica::write_log(Time now) {
-  if (is_log_busy_ || failure_ || !log_.has_pending() || pacer_.should_wait(unwritten_)) return;
-  is_log_busy_ = true;
-  pacer_.written(std::exchange(unwritten_, 0));
-  log_busy_since_ = now.steady;
-  on_its_way_ = appended_;
-  ++log_token_.value;
-  files_.submit(storage::IoLane::kLog, log_token_, log_.take_batch());
-}
-
-void Replica::warn_of_slow_log(Time now) {
-  const std::int64_t took_ms = now.steady.value - log_busy_since_.value;
-  if (took_ms <= options_.log_warning_threshold_ms) return;
-  warnings_.push_back(fmt::format(
-      "writing and flushing the transaction log took {} ms (fsync.warningthresholdms is "
-      "{}): every write waited for it; give the log a disk of its own (dataLogDir)",
-      took_ms, options_.log_warning_threshold_ms));
 }
 
 // ---- committed transactions -------------------------------------------------------------------
 
-// True: at least one item was finished.
+bool Replica::is_due(Zxid after) const {
+  return uncommitted_.empty() || uncommitted_.front().zxid > after;
+}
+
+// True: something was applied or finished.
 bool Replica::apply_committed(Time now) {
+  if (is_tree_stale_) return false;
+  const auto can_finish = [&] {
+    return !waiters_.empty() && waiters_.front().token == 0 && is_due(waiters_.front().after);
+  };
+  const auto can_apply = [&] {
+    return !uncommitted_.empty() && uncommitted_.front().zxid <= committed_;
+  };
   bool is_progress = false;
-  while (!in_flight_.empty() && in_flight_.front().after <= committed_) {
+  while (can_finish() || can_apply()) {
     const ReadersPaused paused(host_);
-    for (int i = 0;
-         i < kApplySlice && !in_flight_.empty() && in_flight_.front().after <= committed_; ++i) {
-      const InFlight item = std::move(in_flight_.front());
-      in_flight_.pop_front();
-      outstanding_.store(in_flight_.size(), std::memory_order_relaxed);
-      finish(item, now);
+    for (int i = 0; i < kApplySlice && !failure_; ++i) {
+      if (can_finish()) {
+        const Waiter waiter = std::move(waiters_.front());
+        waiters_.pop_front();
+        finish(waiter, now);
+      } else if (can_apply()) {
+        const consensus::Entry entry = std::move(uncommitted_.front());
+        uncommitted_.pop_front();
+        apply(entry, now);
+      } else {
+        break;
+      }
       is_progress = true;
     }
+    if (failure_) return false;
   }
-  spread_congestion();
   return is_progress;
 }
 
-void Replica::spread_congestion() {
-  const bool is_congested = in_flight_.size() >= options_.max_outstanding;
-  if (lanes_.empty() || lanes_.front()->is_core_congested == is_congested) return;
-  const ReadersPaused paused(host_);
-  for (const auto& lane : lanes_) lane->is_core_congested = is_congested;
-}
-
-void Replica::finish(const InFlight& item, Time now) {
-  switch (item.kind) {
-    case InFlight::Kind::kTxn:
-      return apply(item, now);
-    case InFlight::Kind::kResume:
-      return resume(item, now);
-    case InFlight::Kind::kSync:
-      return item.from->answer_sync(now.steady);
-    case InFlight::Kind::kError:
-      return item.from->answer_error(item.error, now.steady);
-  }
-}
-
 // The order is the promise: the change, then everyone's events, then the reply.
-void Replica::apply(const InFlight& item, Time now) {
-  const auto txn = jute::decode_txn(*item.txn);
-  SYNOD_ASSERT(txn.has_value());  // we encoded it ourselves
+void Replica::apply(const consensus::Entry& entry, Time now) {
+  if (entry.zxid <= state_->applied()) return;  // the tree came with it
+  const auto txn = jute::decode_txn(*entry.bytes);
+  if (!txn) {
+    failure_ = Error{ErrorKind::kMalformed,
+                     fmt::format("the leader committed 0x{:x}, which this server cannot read: {}",
+                                 entry.zxid.value, txn.error().text)};
+    return;
+  }
   const state::ApplyResult& result = state_->apply(*txn);
   primary_.applied(txn->header.zxid);
-  if (result.is_digest_mismatch && digest_mismatches_++ == 0) {
+  if (result.is_digest_mismatch && !is_digest_muted_ && digest_mismatches_++ == 0) {
     warnings_.push_back(
         fmt::format("the tree's digest differs from the one predicted for zxid 0x{:x}; "
                     "please report this",
@@ -400,61 +446,48 @@ void Replica::apply(const InFlight& item, Time now) {
     for (std::size_t i = 0; i < changes.size(); ++i) lane->watches.fire(changes[i]);
   }
   if (txn->header.type == OpCode::kCreateSession || txn->header.type == OpCode::kCloseSession) {
-    after_session_txn(*txn, item, now);
-  } else if (item.from) {
-    item.from->answer(result, now.steady);
+    after_session_txn(*txn, result, now);
+  } else if (const auto connection = sessions_.connection_of(txn->header.client_id)) {
+    answer(*connection, txn->header.cxid, result, now);
   }
 }
 
-void Replica::after_session_txn(const jute::Txn& txn, const InFlight& item, Time now) {
+// False: it was not this connection's request.
+bool Replica::answer(ClientConnection& connection, std::int32_t cxid,
+                     const state::ApplyResult& result, Time now) {
+  if (!connection.answer(cxid, result, now.steady)) return false;
+  if (forwarded_ > 0) --forwarded_;
+  return true;
+}
+
+void Replica::after_session_txn(const jute::Txn& txn, const state::ApplyResult& result, Time now) {
   const SessionId session = txn.header.client_id;
-  if (txn.header.type == OpCode::kCreateSession) {
-    const std::int32_t timeout_ms = std::get<jute::CreateSessionTxn>(txn.record).timeout_ms;
-    sessions_.add(session, timeout_ms, now.steady);
-    if (!item.from || item.from->is_gone()) return;
-    item.from->session_opened(session, timeout_ms);
-    sessions_.attach(session, timeout_ms, item.from, now.steady);
+  if (txn.header.type == OpCode::kCloseSession) {
+    const auto connection = sessions_.connection_of(session);
+    sessions_.remove(session);
+    if (!connection) return;
+    if (!answer(*connection, txn.header.cxid, result, now)) connection->end();
     return;
   }
-  const auto connection = sessions_.connection_of(session);
-  sessions_.remove(session);
-  if (item.from) item.from->answer(state::ApplyResult{}, now.steady);
-  if (connection && connection != item.from) connection->end();
+  const std::int32_t timeout_ms = std::get<jute::CreateSessionTxn>(txn.record).timeout_ms;
+  sessions_.add(session, timeout_ms, now.steady);
+  const auto opening = opening_.extract(session);
+  if (opening.empty()) return;
+  const auto& [from, learner] = opening.mapped();
+  if (!from) return (void)sessions_.move_to(session, learner, now.steady);
+  if (from->is_gone()) return;
+  from->session_opened(session, timeout_ms);
+  sessions_.attach(session, timeout_ms, from, now.steady);
 }
 
-void Replica::resume(const InFlight& item, Time now) {
-  if (!sessions_.contains(item.session) || !primary_.is_open(item.session)) {
-    return item.from->session_refused();
-  }
-  if (item.from->is_gone()) return;
-  const auto before = sessions_.attach(item.session, item.timeout_ms, item.from, now.steady);
-  if (before && before != item.from) before->end();
-  item.from->session_opened(item.session, item.timeout_ms);
-}
-
-// ---- what time brings -------------------------------------------------------------------------
-
-void Replica::expire_sessions(Time now) {
-  std::vector<SessionId> expired;
-  {
-    const ReadersPaused paused(host_);
-    expired = sessions_.expire(now.steady);
-  }
-  for (const SessionId session : expired) {
-    if (!primary_.is_open(session)) continue;  // it is closing already
-    propose({.session = session, .type = OpCode::kCloseSession, .body = {}, .ids = nullptr},
-            nullptr, now);
-  }
-}
-
-void Replica::reap(Time now) {
-  for (int i = 0; i < kReapedPerTick; ++i) {
-    auto path = reaper_.next(state_->tree(), now.steady, now.wall);
-    if (!path) return;
-    propose(
-        {.session = {}, .type = OpCode::kDeleteContainer, .body = std::move(*path), .ids = nullptr},
-        nullptr, now);
-  }
+void Replica::count_outstanding() {
+  const std::size_t count =
+      (status_.is_serving ? uncommitted_.size() : 0) + waiters_.size() + forwarded_;
+  outstanding_.store(count, std::memory_order_relaxed);
+  const bool is_congested = count >= options_.max_outstanding;
+  if (lanes_.empty() || lanes_.front()->is_core_congested == is_congested) return;
+  const ReadersPaused paused(host_);
+  for (const auto& lane : lanes_) lane->is_core_congested = is_congested;
 }
 
 }  // namespace synod::replica

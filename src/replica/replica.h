@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,16 +19,19 @@
 #include "primary/primary.h"
 #include "replica/client_connection.h"
 #include "replica/connection_throttle.h"
-#include "replica/flush_pacer.h"
+#include "replica/journal.h"
 #include "replica/lane.h"
 #include "replica/links.h"
+#include "replica/log_feeder.h"
 #include "replica/reaper.h"
+#include "replica/service_records.h"
 #include "replica/session_tracker.h"
+#include "replica/snapshot_sender.h"
+#include "replica/snapshot_stream.h"
 #include "replica/snapshotter.h"
 #include "state/state.h"
 #include "storage/data_directory.h"
 #include "storage/file_port.h"
-#include "storage/log_writer.h"
 #include "storage/recovery.h"
 
 namespace synod::replica {
@@ -43,6 +47,17 @@ class Host {
   ~Host() = default;
 };
 
+class ReadersPaused {
+ public:
+  explicit ReadersPaused(Host& host) : host_(host) { host_.pause_readers(); }
+  ~ReadersPaused() { host_.resume_readers(); }
+  ReadersPaused(const ReadersPaused&) = delete;
+  ReadersPaused& operator=(const ReadersPaused&) = delete;
+
+ private:
+  Host& host_;
+};
+
 struct Options {
   storage::DataDirectory directory;
   storage::RecoveryOptions recovery;
@@ -56,6 +71,8 @@ struct Options {
   bool is_flushing = true;                                        // forceSync
   std::int64_t log_warning_threshold_ms = 1000;                   // fsync.warningthresholdms
   std::int64_t tick_ms = 2000;
+  // Clients are kept for so long while nobody serves them (syncLimit ticks).
+  std::int64_t max_pause_ms = 10'000;
   std::size_t max_outstanding = 1000;  // globalOutstandingLimit
   std::uint8_t server_id = 1;          // in session ids; a standalone Java server uses 1 too
   std::uint64_t seed = 0;
@@ -96,15 +113,11 @@ class Replica {
 
   // The log waits for a moment before its next batch; the host then calls hold_over() some 100
   // microseconds later (the next tick ends the wait at the latest).
-  [[nodiscard]] bool is_holding() const {
-    return !is_log_busy_ && unwritten_ > 0 && pacer_.should_wait(unwritten_);
-  }
+  [[nodiscard]] bool is_holding() const { return journal_.is_holding(); }
   void hold_over(Time now);
 
   // Nothing is on its way to the log, and nothing waits to go there.
-  [[nodiscard]] bool is_idle() const {
-    return !is_log_busy_ && !log_.has_pending() && in_flight_.empty();
-  }
+  [[nodiscard]] bool is_idle() const { return journal_.is_idle() && outstanding() == 0; }
   // The last word to the disk, blocking; only when idle, and then nothing else may be called.
   [[nodiscard]] Result<void> stop();
 
@@ -117,22 +130,49 @@ class Replica {
   [[nodiscard]] const state::State& state() const { return *state_; }
   [[nodiscard]] const storage::RecoveryReport& recovery() const { return recovery_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Lane>>& lanes() const { return lanes_; }
+  // Requests under way here. Any thread.
   [[nodiscard]] std::size_t outstanding() const {
     return outstanding_.load(std::memory_order_relaxed);
-  }  // any thread
+  }
   [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
 
  private:
-  // Something to be done once everything up to `after` is applied; with a transaction: once that
-  // is.
-  struct InFlight {
-    enum class Kind : std::uint8_t { kTxn, kResume, kSync, kError } kind{};
+  using LinkId = consensus::LinkId;
+  using Connection = std::shared_ptr<ClientConnection>;
+
+  // Something to be done once everything up to `after` is applied.
+  struct Waiter {
+    enum class Kind : std::uint8_t { kResume, kSync } kind{};
     Zxid after;
-    SharedBytes txn;
-    std::shared_ptr<ClientConnection> from;  // null: the server's own
-    SessionId session;                       // kResume
-    std::int32_t timeout_ms = 0;             // kResume
-    jute::ErrorCode error{};                 // kError
+    Connection from;              // null: a learner's
+    LinkId learner;               // kSync
+    std::uint64_t ticket = 0;     // kSync
+    std::uint64_t token = 0;      // kSync: of the read index it waits for; 0: for none
+    SessionId session;            // kResume
+    std::int32_t timeout_ms = 0;  // kResume
+  };
+  // A session on its way into the log: who hears of it.
+  struct Opening {
+    Connection from;  // null: a client of `learner`
+    LinkId learner;
+  };
+  // A session that the leader was asked about.
+  struct Revalidating {
+    Connection from;
+    std::int32_t timeout_ms = 0;
+    bool is_kept = false;  // it was connected here before there was this leader
+  };
+  struct Syncing {  // a client's sync
+    Connection from;
+    std::uint64_t ticket = 0;
+  };
+  // A tree that comes from the leader, or is on its way to the disk.
+  struct Receiving {
+    LinkId link;
+    Zxid zxid;
+    std::unique_ptr<SnapshotIntake> intake;  // null: it is complete
+    Bytes rest;                              // came behind it
+    bool is_link_gone = false;
   };
 
   Replica(storage::FilePort& files, Links& links, Host& host,
@@ -140,60 +180,136 @@ class Replica {
           std::unique_ptr<state::State> state, storage::RecoveryReport recovery,
           storage::PurgeInput files_there, Time now);
 
-  void gather();
-  [[nodiscard]] bool is_admitted(const Submission& submission, Time now);
-  void take(Submission submission, Time now);
-  void open_session(Submission submission, Time now);
-  void propose(const primary::Request& request, std::shared_ptr<ClientConnection> from, Time now);
-  void queue(InFlight item) {
-    in_flight_.push_back(std::move(item));
-    outstanding_.store(in_flight_.size(), std::memory_order_relaxed);
-  }
-  void take_effects();
-  void carry_out(const consensus::Effect& effect);
-  void append(const consensus::Entry& entry);
-  void write_log(Time now);
-  void warn_of_slow_log(Time now);
+  // ---- replica.cc: the turn, the engine's effects, the log and the tree
+  void run(Time now);
+  bool tell_answers(Time now);
+  bool take_effects(Time now);
+  void carry_out(const consensus::effect::Append& append, Time now);
+  void carry_out(const consensus::effect::Cut& cut, Time now);
+  void carry_out(const consensus::effect::SaveEpochs& epochs, Time now);
+  void carry_out(const consensus::effect::Commit& commit, Time now);
+  void carry_out(const consensus::effect::StatusChanged& change, Time now);
+  void carry_out(const consensus::effect::Dial& dial, Time now);
+  void carry_out(const consensus::effect::Send& send, Time now);
+  void carry_out(const consensus::effect::Close& close, Time now);
+  void carry_out(const consensus::effect::SendSnapshot& snapshot, Time now);
+  void carry_out(const consensus::effect::ReceiveSnapshot& snapshot, Time now);
+  void carry_out(const consensus::effect::ReadLog& range, Time now);
+  void carry_out(const consensus::effect::Deliver& delivery, Time now);
+  void carry_out(const consensus::effect::ReadIndex& index, Time now);
+  void carry_out(const consensus::effect::Warn& warning, Time now);
+  void link_gone(LinkId link);
+  void drop_link(LinkId link, const std::string& why);
+  void start_snapshot();
+  [[nodiscard]] bool is_due(Zxid after) const;
   bool apply_committed(Time now);
-  void spread_congestion();
-  void finish(const InFlight& item, Time now);
-  void apply(const InFlight& item, Time now);
-  void after_session_txn(const jute::Txn& txn, const InFlight& item, Time now);
-  void resume(const InFlight& item, Time now);
+  void apply_next(Time now);
+  void apply(const consensus::Entry& entry, Time now);
+  void after_session_txn(const jute::Txn& txn, const state::ApplyResult& result, Time now);
+  bool answer(ClientConnection& connection, std::int32_t cxid, const state::ApplyResult& result,
+              Time now);
+  void count_outstanding();
+  // Uncommitted transactions may be in it: nothing of it may be served, or written as a snapshot.
+  [[nodiscard]] bool is_provisional() const {
+    return is_tree_stale_ || committed_ < state_->applied();
+  }
+
+  // ---- replacing.cc: another tree takes the place of this one
+  void was_cut(std::optional<Zxid> last, Time now);
+  void take_snapshot_bytes(BytesView bytes);
+  void snapshot_link_gone();
+  void installed(std::unique_ptr<state::State> tree, Time now);
+  void replace_tree(state::State& by, Time now);
+
+  // ---- serving.cc: clients
+  void gather();
+  bool take_submissions(Time now);
+  void take(Submission submission, Time now);
+  [[nodiscard]] bool is_admitted(const Submission& submission, Time now);
+  void open_session(Submission submission, Time now);
+  void sync(Syncing syncing);
+  void finish(const Waiter& waiter, Time now);
+  void resume(const Waiter& waiter, Time now);
+  void gone(const Connection& connection, Time now);
+  void start_serving(Time now);
+  void stop_serving(Time now);
+  void end_all_clients();
+  [[nodiscard]] SessionId next_session_id();
+  // The engine may know better already than the effects carried out so far.
+  [[nodiscard]] bool is_serving() const {
+    return status_.is_serving && engine_->status().is_serving;
+  }
+  [[nodiscard]] bool is_leading() const { return status_.role == consensus::Role::kLeading; }
+
+  // ---- leading.cc: what only the leader does
+  [[nodiscard]] std::optional<jute::ErrorCode> propose(const primary::Request& request, Time now);
+  void propose_write(Submission submission, Time now);
+  void await_read_index(Waiter waiter);
+  void ask_read_index();
+  void take_forwarded(LinkId learner, const consensus::ServiceMessage& message, Time now);
+  void propose_forwarded(LinkId learner, primary::Request request, Time now);
+  void take_touches(BytesView touches, Time now);
+  void revalidate(LinkId learner, BytesView question, Time now);
   void expire_sessions(Time now);
   void reap(Time now);
-  [[nodiscard]] SessionId next_session_id();
-  void run(Time now);
+
+  // ---- learning.cc: what only followers and observers do
+  void forward(const primary::Request& request);
+  void forward_write(Submission submission, Time now);
+  void forward_sync(Syncing syncing);
+  void ask_about(SessionId session, Revalidating question);
+  void take_revalidated(BytesView answer, Time now);
+  void take_synced();
+  void send_touches(Time now);
 
   storage::FilePort& files_;
   Links& links_;
   Host& host_;
   Options options_;
-  std::unique_ptr<state::State> state_;
+  std::unique_ptr<state::State> state_;  // always this object: others refer to it
   storage::RecoveryReport recovery_;
   primary::Primary primary_;
   std::unique_ptr<consensus::Engine> engine_;
   storage::FileHandleSource handles_;
-  storage::LogWriter log_;
   Snapshotter snapshotter_;
+  Journal journal_;
+  SnapshotSender sender_;
+  LogFeeder feeder_;
   SessionTracker sessions_;
   Reaper reaper_;
   ConnectionThrottle throttle_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 
-  std::vector<Submission> inbox_;
-  std::deque<InFlight> in_flight_;
-  std::atomic<std::size_t> outstanding_ = 0;  // its size, for others to read
-  Zxid proposed_;
+  // The log's end as the tree has not got it yet.
+  std::deque<consensus::Entry> uncommitted_;
   Zxid committed_;
-  Zxid appended_;              // handed to the log
-  Zxid on_its_way_;            // in the batch being written
-  std::size_t unwritten_ = 0;  // transactions appended, in no batch yet
-  FlushPacer pacer_;
-  bool is_log_busy_ = false;
-  SteadyTimeMs log_busy_since_;
-  storage::IoToken log_token_{};
+  // The log was cut below what is in the tree, and the tree is not yet what the disk now says.
+  bool is_tree_stale_ = false;
+  Zxid cut_after_;  // what the last cut asked for
+  // The tree came from a Java leader, who changed it while sending: its digest means something only
+  // when everything that was on its way then is applied.
+  bool is_digest_muted_ = false;
+  std::optional<Receiving> receiving_;
+
+  consensus::Status status_;  // as far as the effects have been carried out
+  std::vector<Submission> inbox_;
+  std::deque<Waiter> waiters_;  // those of a read index aside, `after` never falls
+  std::map<SessionId, Opening> opening_;
+  std::atomic<std::size_t> outstanding_ = 0;  // for others to read
+  SteadyTimeMs paused_since_;
   std::int64_t last_session_id_ = 0;
+
+  // Of the leader.
+  Zxid proposed_;
+  std::uint64_t last_read_index_ = 0;
+  bool wants_read_index_ = false;
+
+  // Of a learner.
+  std::size_t forwarded_ = 0;  // writes without an answer
+  std::deque<Syncing> syncs_asked_;
+  std::multimap<SessionId, Revalidating> revalidating_;
+  SteadyTimeMs touches_sent_;
+
   std::uint64_t digest_mismatches_ = 0;
   std::optional<Error> failure_;
   std::vector<std::string> warnings_;

@@ -20,6 +20,7 @@ std::shared_ptr<ClientConnection> SessionTracker::attach(
     SessionId id, std::int32_t timeout_ms, std::shared_ptr<ClientConnection> connection,
     SteadyTimeMs now) {
   add(id, timeout_ms, now);
+  sessions_[id].learner = {};
   return std::exchange(sessions_[id].connection, std::move(connection));
 }
 
@@ -35,14 +36,77 @@ std::shared_ptr<ClientConnection> SessionTracker::connection_of(SessionId sessio
   return found == sessions_.end() ? nullptr : found->second.connection;
 }
 
+void SessionTracker::for_each_connection(
+    const std::function<void(SessionId, const std::shared_ptr<ClientConnection>&)>& visit) const {
+  for (const auto& [id, session] : sessions_) {
+    if (session.connection) visit(id, session.connection);
+  }
+}
+
+std::vector<std::pair<SessionId, std::int32_t>> SessionTracker::heard_since(
+    SteadyTimeMs since) const {
+  std::vector<std::pair<SessionId, std::int32_t>> heard;
+  for (const auto& [id, session] : sessions_) {
+    if (last_heard(session) >= since) heard.emplace_back(id, session.timeout_ms);
+  }
+  return heard;
+}
+
+// ---- at the leader ----------------------------------------------------------------------------
+
+void SessionTracker::start_expiring(SteadyTimeMs now) {
+  stop_expiring();
+  is_expiring_ = true;
+  for (auto& [id, session] : sessions_) session.learner = {};
+  give_full_timeouts(now);
+}
+
+void SessionTracker::stop_expiring() {
+  is_expiring_ = false;
+  last_run_.reset();
+  buckets_.clear();
+  for (auto& [id, session] : sessions_) session.bucket_ms = 0;
+}
+
+void SessionTracker::touch(SessionId id, SteadyTimeMs now) {
+  const auto found = sessions_.find(id);
+  if (found != sessions_.end()) found->second.last_heard = now;
+}
+
+std::shared_ptr<ClientConnection> SessionTracker::move_to(SessionId id, consensus::LinkId learner,
+                                                          SteadyTimeMs now) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return nullptr;
+  found->second.last_heard = now;
+  found->second.learner = learner;
+  return std::exchange(found->second.connection, nullptr);
+}
+
+bool SessionTracker::owns(consensus::LinkId learner, SessionId id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return true;  // there is no such session: others say so
+  Session& session = found->second;
+  const bool has_owner = session.connection || session.learner != consensus::LinkId{};
+  if (!has_owner) session.learner = learner;
+  return session.learner == learner && (learner == consensus::LinkId{} || !session.connection);
+}
+
+void SessionTracker::learner_lost(consensus::LinkId learner) {
+  for (auto& [id, session] : sessions_) {
+    if (session.learner == learner) session.learner = {};
+  }
+}
+
+void SessionTracker::give_full_timeouts(SteadyTimeMs now) {
+  for (auto& [id, session] : sessions_) {
+    session.last_heard = now;
+    schedule(id, session);
+  }
+}
+
 std::vector<SessionId> SessionTracker::expire(SteadyTimeMs now) {
   const SteadyTimeMs last_run = std::exchange(last_run_, now).value_or(now);
-  if (now.value - last_run.value > 2 * tick_ms_) {
-    for (auto& [id, session] : sessions_) {
-      session.last_heard = now;
-      schedule(id, session);
-    }
-  }
+  if (now.value - last_run.value > 2 * tick_ms_) give_full_timeouts(now);
   std::vector<SessionId> expired;
   while (!buckets_.empty() && buckets_.begin()->first <= now.value) {
     const auto [bucket_ms, id] = *buckets_.begin();
@@ -66,6 +130,7 @@ std::int64_t SessionTracker::bucket_of(const Session& session) const {
 }
 
 void SessionTracker::schedule(SessionId id, Session& session) {
+  if (!is_expiring_) return;
   const std::int64_t bucket_ms = bucket_of(session);
   if (bucket_ms == session.bucket_ms) return;
   session.bucket_ms = bucket_ms;

@@ -7,13 +7,6 @@
 #include "base/assert.h"
 
 namespace synod::replica {
-namespace {
-
-// A slice is short enough not to be felt by a heartbeat, long enough to be worth a write.
-constexpr std::size_t kSliceBytes = 256 * 1024;
-
-}  // namespace
-
 Snapshotter::Snapshotter(storage::FilePort& files, storage::FileHandleSource& handles,
                          storage::DataDirectory directory, SnapshotOptions options,
                          storage::PurgeInput files_there, std::uint64_t seed)
@@ -55,32 +48,14 @@ void Snapshotter::log_grew(std::uint64_t size_bytes) {
 void Snapshotter::begin(state::State& state) {
   SYNOD_ASSERT(!is_running());
   draw_limits();
-  digest_ = {state.applied(), jute::kDigestVersion,
-             static_cast<std::int64_t>(state.tree().digest())};
-  writer_.emplace(storage::SnapshotWriter::Options{.directory = directory_.snapshots(),
-                                                   .zxid = state.applied(),
+  writer_.emplace(state,
+                  storage::SnapshotWriter::Options{.directory = directory_.snapshots(),
+                                                   .zxid = {},
                                                    .compression = options_.compression,
                                                    .with_digest = options_.with_digest,
                                                    .with_last_zxid = options_.with_last_zxid},
                   handles_);
-  std::vector<storage::SnapshotSession> sessions;
-  for (const auto& [id, timeout_ms] : state.sessions()) sessions.push_back({id, timeout_ms});
-  std::vector<storage::SnapshotAcl> acls;
-  for (auto& [id, list] : state.tree().acls().entries()) acls.push_back({id, std::move(list)});
-  writer_->begin(sessions, acls);
-  walk_ = std::make_unique<state::SnapshotWalk>(state.tree());
-  stage_ = Stage::kWalking;
-}
-
-bool Snapshotter::fill() {
-  const auto add = [this](std::string_view path, NullableView data, std::int64_t acl_id,
-                          const jute::StatPersisted& stat) {
-    writer_->add(path, {data, acl_id, stat});
-  };
-  if (!walk_->step(kSliceBytes, add)) return false;
-  walk_.reset();
-  writer_->finish(digest_);
-  return true;
+  stage_ = Stage::kWriting;
 }
 
 void Snapshotter::start(state::State& state) {
@@ -89,17 +64,38 @@ void Snapshotter::start(state::State& state) {
 }
 
 // One slice is on its way at a time, so memory stays small and the tree's thread is never far
-// behind.
+// behind. Before the log is durable as far as the tree went, the file gets no name: a tree may
+// have what followers flushed and this server did not yet.
 void Snapshotter::go_on() {
-  if (walk_ != nullptr) {
-    fill();
-    return submit(writer_->take_batch());
-  }
-  if (stage_ == Stage::kWalking) {
+  if (is_given_up_) {
+    finish(fail(ErrorKind::kRefused, "given up"));
+  } else if (writer_->has_more()) {
+    submit(writer_->next_batch());
+  } else if (stage_ == Stage::kPublishing) {
+    finish({});
+  } else if (log_durable_ < writer_->zxid()) {
+    stage_ = Stage::kWaitingForLog;
+  } else {
     stage_ = Stage::kPublishing;
-    return submit(writer_->publish());
+    submit(writer_->file().publish());
   }
-  finish({});
+}
+
+void Snapshotter::log_is_durable(Zxid up_to) {
+  log_durable_ = up_to;
+  if (stage_ == Stage::kWaitingForLog) go_on();
+}
+
+void Snapshotter::give_up() {
+  if (stage_ == Stage::kIdle || stage_ == Stage::kCleaning || stage_ == Stage::kPublishing) return;
+  is_given_up_ = true;
+  if (stage_ == Stage::kWaitingForLog) go_on();
+}
+
+void Snapshotter::replaced(storage::PurgeInput files_there) {
+  SYNOD_ASSERT(!is_running());
+  files_there_ = std::move(files_there);
+  draw_limits();
 }
 
 void Snapshotter::submit(storage::FileBatch batch) {
@@ -121,10 +117,9 @@ bool Snapshotter::io_done(storage::IoToken token, const Result<void>& result) {
 }
 
 void Snapshotter::finish(const Result<void>& result) {
-  walk_.reset();
   storage::FileBatch clean_up;
   if (result) {
-    files_there_.snapshots.push_back(writer_->file());
+    files_there_.snapshots.push_back(writer_->file().file());
     if (options_.purges) {
       clean_up = storage::plan_purge(directory_, files_there_, options_.purge);
       const auto is_removed = [&](const std::string& folder, const std::string& name) {
@@ -140,9 +135,10 @@ void Snapshotter::finish(const Result<void>& result) {
                     [&](const auto& file) { return is_removed(directory_.logs(), file.name); });
     }
   } else {
-    failure_ = result.error();
-    clean_up = writer_->abandon();
+    if (!is_given_up_) failure_ = result.error();
+    clean_up = writer_->file().abandon();
   }
+  is_given_up_ = false;
   writer_.reset();
   stage_ = clean_up.empty() ? Stage::kIdle : Stage::kCleaning;
   if (!clean_up.empty()) submit(std::move(clean_up));
@@ -150,12 +146,11 @@ void Snapshotter::finish(const Result<void>& result) {
 
 Result<void> Snapshotter::take_now(state::State& state) {
   begin(state);
-  while (walk_ != nullptr) {
-    fill();
-    if (auto written = files_.perform(writer_->take_batch()); !written) return written;
+  while (writer_->has_more()) {
+    if (auto written = files_.perform(writer_->next_batch()); !written) return written;
   }
-  if (auto published = files_.perform(writer_->publish()); !published) return published;
-  files_there_.snapshots.push_back(writer_->file());
+  if (auto published = files_.perform(writer_->file().publish()); !published) return published;
+  files_there_.snapshots.push_back(writer_->file().file());
   writer_.reset();
   stage_ = Stage::kIdle;
   return {};

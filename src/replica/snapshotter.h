@@ -10,12 +10,11 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/random.h"
-#include "state/snapshot_walk.h"
+#include "replica/state_writer.h"
 #include "state/state.h"
 #include "storage/data_directory.h"
 #include "storage/file_port.h"
 #include "storage/purge.h"
-#include "storage/snapshot_writer.h"
 
 namespace synod::replica {
 
@@ -42,8 +41,15 @@ class Snapshotter {
   void log_grew(std::uint64_t size_bytes);
 
   [[nodiscard]] bool is_running() const { return stage_ != Stage::kIdle; }
-  // Of the state as it is now; everything up to its zxid must be durable.
+  // Of the state as it is now, all of which must be committed.
   void start(state::State& state);
+  // The log has this, flushed.
+  void log_is_durable(Zxid up_to);
+  // The directory, or the tree, is about to be replaced: no more of it, as soon as what is on its
+  // way has arrived. A snapshot that only needs its name still gets it.
+  void give_up();
+  // What lies in the directory now.
+  void replaced(storage::PurgeInput files_there);
   // The same to the end, blocking: for an empty directory, which must not hold a log before a
   // snapshot.
   [[nodiscard]] Result<void> take_now(state::State& state);
@@ -57,7 +63,6 @@ class Snapshotter {
 
  private:
   void begin(state::State& state);
-  bool fill();  // one slice; true: the walk is done and the digest written
   void submit(storage::FileBatch batch);
   void go_on();
   void finish(const Result<void>& result);
@@ -75,10 +80,16 @@ class Snapshotter {
   std::uint64_t txn_limit_ = 0;
   std::uint64_t log_byte_limit_ = 0;
 
-  std::unique_ptr<state::SnapshotWalk> walk_;
-  std::optional<storage::SnapshotWriter> writer_;
-  storage::SnapshotDigest digest_;
-  enum class Stage : std::uint8_t { kIdle, kWalking, kPublishing, kCleaning } stage_ = Stage::kIdle;
+  std::optional<StateWriter> writer_;
+  enum class Stage : std::uint8_t {
+    kIdle,
+    kWriting,
+    kWaitingForLog,
+    kPublishing,
+    kCleaning
+  } stage_ = Stage::kIdle;
+  bool is_given_up_ = false;
+  Zxid log_durable_;
   storage::IoToken token_{};
   std::optional<Error> failure_;
 };

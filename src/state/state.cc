@@ -56,6 +56,15 @@ const ApplyResult& State::apply(const jute::Txn& txn) {
   return result_;
 }
 
+void State::swap(State& other) {
+  tree_.swap(other.tree_);
+  quotas_.swap(other.quotas_);
+  std::swap(sessions_, other.sessions_);
+  std::swap(applied_, other.applied_);
+  std::swap(changes_, other.changes_);
+  std::swap(result_, other.result_);
+}
+
 Outcome State::apply_record(const jute::TxnHeader& header, const jute::TxnRecord& record) {
   struct Visitor {
     State& state;

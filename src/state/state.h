@@ -44,6 +44,10 @@ class State {
   // `txn` must be newer than applied(). The views in the result point into the transaction.
   const ApplyResult& apply(const jute::Txn& txn);
 
+  // Everything changes sides, while references to the two objects stay good: a server's tree is
+  // replaced under its readers. No snapshot may be under way in either.
+  void swap(State& other);
+
   [[nodiscard]] const Tree& tree() const { return tree_; }
   [[nodiscard]] Tree& tree() { return tree_; }  // for a snapshot's walk
   [[nodiscard]] const Quotas& quotas() const { return quotas_; }

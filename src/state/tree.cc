@@ -28,6 +28,22 @@ Tree::~Tree() {
   for (Node* node = oldest_; node != nullptr;) Node::destroy(std::exchange(node, node->newer));
 }
 
+void Tree::swap(Tree& other) {
+  SYNOD_ASSERT(!has_walk() && !other.has_walk());
+  std::swap(rules_, other.rules_);
+  std::swap(acls_, other.acls_);
+  std::swap(index_, other.index_);
+  std::swap(root_, other.root_);
+  std::swap(oldest_, other.oldest_);
+  std::swap(newest_, other.newest_);
+  std::swap(digest_, other.digest_);
+  std::swap(data_size_, other.data_size_);
+  ephemerals_.swap(other.ephemerals_);
+  containers_.swap(other.containers_);
+  ttl_nodes_.swap(other.ttl_nodes_);
+  std::swap(snapshot_generation_, other.snapshot_generation_);
+}
+
 const Node* Tree::find(std::string_view path) const {
   return path == "/" ? root_ : index_.find(path);
 }

@@ -30,6 +30,7 @@ class Tree {
   ~Tree();
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
+  void swap(Tree& other);  // neither with a walk under way
 
   // "/" and "" both name the root. Null: no such node.
   [[nodiscard]] const Node* find(std::string_view path) const;
@@ -52,6 +53,7 @@ class Tree {
   [[nodiscard]] std::uint64_t data_size() const { return data_size_; }
   [[nodiscard]] std::size_t descendant_count(const Node& node) const;
   [[nodiscard]] OwnerRules rules() const { return rules_; }
+  [[nodiscard]] bool has_walk() const { return walk_ != nullptr; }
   [[nodiscard]] AclTable& acls() { return acls_; }
   [[nodiscard]] const AclTable& acls() const { return acls_; }
 

@@ -27,9 +27,9 @@ void Solo::durable(Zxid up_to) {
   effects_.emplace_back(effect::Commit{up_to});
 }
 
-// Nobody else could have committed anything; what is proposed is not committed yet.
+// Nobody else could have committed anything.
 void Solo::read_index(std::uint64_t token) {
-  effects_.emplace_back(effect::ReadIndex{token, proposed_});
+  effects_.emplace_back(effect::ReadIndex{token, committed_});
 }
 
 Effects Solo::drain() { return std::exchange(effects_, {}); }

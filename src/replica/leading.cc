@@ -1,0 +1,168 @@
+// What only the leader does: requests become proposals, sessions have owners and an end.
+#include <utility>
+
+#include "jute/codec.h"
+#include "replica/replica.h"
+
+namespace synod::replica {
+namespace {
+
+using consensus::ServiceMessage;
+using jute::ErrorCode;
+using jute::OpCode;
+
+constexpr int kReapedPerTick = 1000;
+
+// Of another server's clients; anything else was let in by mistake.
+bool is_client_write(OpCode type) {
+  switch (type) {
+    case OpCode::kCreate:
+    case OpCode::kCreate2:
+    case OpCode::kCreateContainer:
+    case OpCode::kCreateTtl:
+    case OpCode::kDelete:
+    case OpCode::kSetData:
+    case OpCode::kSetAcl:
+    case OpCode::kMulti:
+    case OpCode::kReconfig:
+    case OpCode::kCreateSession:
+    case OpCode::kCloseSession:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+// ---- requests become proposals ----------------------------------------------------------------
+
+// Nothing: it was proposed. Otherwise why there is nothing to propose.
+std::optional<ErrorCode> Replica::propose(const primary::Request& request, Time now) {
+  const Zxid zxid = engine_->next_zxid();
+  primary::Prepared prepared = primary_.prepare(request, zxid, now.wall);
+  if (prepared.txn.empty()) return prepared.error;
+  engine_->propose({zxid, std::make_shared<const Bytes>(std::move(prepared.txn))});
+  proposed_ = zxid;
+  return std::nullopt;
+}
+
+void Replica::propose_write(Submission submission, Time now) {
+  primary::Request& request = submission.request;
+  if (request.type != OpCode::kCloseSession && !sessions_.owns({}, request.session))
+    request.refusal = ErrorCode::kSessionMoved;
+  submission.from->note_in_doubt(submission.ticket);
+  const auto refusal = propose(request, now);
+  if (!refusal) return;
+  const ReadersPaused paused(host_);
+  submission.from->refuse(submission.ticket, *refusal, now.steady);
+}
+
+void Replica::take_forwarded(LinkId learner, const ServiceMessage& message, Time now) {
+  jute::Reader in(message.data);
+  const auto prefix = jute::decode<RequestPrefix>(in);
+  if (!prefix) return drop_link(learner, "a forwarded request that does not parse");
+  if (prefix->type == OpCode::kSync) {
+    return await_read_index({.kind = Waiter::Kind::kSync,
+                             .after = proposed_,
+                             .from = nullptr,
+                             .learner = learner,
+                             .session = {}});
+  }
+  propose_forwarded(
+      learner,
+      {.session = prefix->session,
+       .cxid = prefix->cxid,
+       .type = prefix->type,
+       .body = Bytes(in.rest()),
+       .ids = std::make_shared<const state::AuthIds>(identities_of(message.identities)),
+       .refusal = {}},
+      now);
+}
+
+// Whatever it is, the learner waits for a transaction that answers it.
+void Replica::propose_forwarded(LinkId learner, primary::Request request, Time now) {
+  const bool is_of_session =
+      request.type != OpCode::kCreateSession && request.type != OpCode::kCloseSession;
+  if (!is_client_write(request.type))
+    request.refusal = ErrorCode::kUnimplemented;
+  else if (is_of_session && !sessions_.owns(learner, request.session))
+    request.refusal = ErrorCode::kSessionMoved;
+  if (request.type == OpCode::kCreateSession) opening_[request.session] = {nullptr, learner};
+  if (const auto refusal = propose(request, now)) {
+    request.refusal = refusal;
+    (void)propose(request, now);
+  }
+}
+
+// ---- sync -------------------------------------------------------------------------------------
+
+// One question serves all that came in a turn.
+void Replica::await_read_index(Waiter waiter) {
+  waiter.token = last_read_index_ + 1;
+  waiters_.push_back(std::move(waiter));
+  wants_read_index_ = true;
+}
+
+void Replica::ask_read_index() {
+  if (!wants_read_index_ || !is_serving()) return;
+  wants_read_index_ = false;
+  engine_->read_index(++last_read_index_);
+}
+
+// ---- sessions ---------------------------------------------------------------------------------
+
+void Replica::take_touches(BytesView touches, Time now) {
+  jute::Reader in(touches);
+  while (in.remaining() > 0) {
+    const auto touch = jute::decode<Touch>(in);
+    if (!touch) return;
+    sessions_.touch(touch->session, now.steady);
+  }
+}
+
+void Replica::revalidate(LinkId learner, BytesView question, Time now) {
+  const auto asked = jute::decode<Revalidation>(question);
+  if (!asked) return drop_link(learner, "a question for a session that does not parse");
+  const SessionId session = asked->session;
+  const bool is_valid = sessions_.contains(session) && primary_.is_open(session);
+  if (is_valid) {
+    const ReadersPaused paused(host_);
+    if (const auto before = sessions_.move_to(session, learner, now.steady)) before->end();
+  }
+  engine_->send_to_learner(
+      learner,
+      {ServiceMessage::Kind::kRevalidated, jute::encode(RevalidationReply{session, is_valid}), {}});
+}
+
+void Replica::expire_sessions(Time now) {
+  std::vector<SessionId> expired;
+  {
+    const ReadersPaused paused(host_);
+    expired = sessions_.expire(now.steady);
+  }
+  for (const SessionId session : expired) {
+    if (!primary_.is_open(session) || !is_serving()) continue;  // it is closing already
+    (void)propose({.session = session,
+                   .type = OpCode::kCloseSession,
+                   .body = {},
+                   .ids = nullptr,
+                   .refusal = {}},
+                  now);
+  }
+}
+
+void Replica::reap(Time now) {
+  for (int i = 0; i < kReapedPerTick && is_serving(); ++i) {
+    auto path = reaper_.next(state_->tree(), now.steady, now.wall);
+    if (!path) return;
+    (void)propose({.session = {},
+                   .type = OpCode::kDeleteContainer,
+                   .body = std::move(*path),
+                   .ids = nullptr,
+                   .refusal = {}},
+                  now);
+  }
+}
+
+}  // namespace synod::replica

@@ -1,0 +1,60 @@
+#include "replica/log_feeder.h"
+
+#include <algorithm>
+
+#include "replica/snapshotter.h"
+
+namespace synod::replica {
+
+void LogFeeder::start(consensus::LinkId link, Zxid after, Zxid up_to) {
+  feeds_[link] = {after, up_to, std::nullopt, {}};
+}
+
+void LogFeeder::advance(Zxid written) {
+  for (auto feed = feeds_.begin(); feed != feeds_.end();) {
+    const auto current = feed++;
+    auto& [link, state] = *current;
+    if (state.token != storage::IoToken{} || state.up_to > written) continue;
+    if (links_.unsent(link) >= Links::kManyBytes) continue;
+    if (!state.range && !open(state)) {
+      parts_.push_back({link, std::nullopt, true});
+      feeds_.erase(current);
+      continue;
+    }
+    state.token = {kFeederTokenBit | ++last_token_};
+    files_.submit(storage::IoLane::kBackground, state.token, state.range->take_batch());
+  }
+}
+
+bool LogFeeder::open(Feed& feed) {
+  const auto reach = storage::survey_log(files_, directory_);
+  if (!reach) return false;
+  feed.range = storage::LogRange::open(directory_, *reach, feed.after, feed.up_to, {});
+  return feed.range && !feed.range->is_done();
+}
+
+bool LogFeeder::io_done(storage::IoToken token, const Result<void>& result) {
+  if ((token.value & kSnapshotTokenBit) != 0 || (token.value & kFeederTokenBit) == 0) return false;
+  const auto found =
+      std::ranges::find_if(feeds_, [&](const auto& feed) { return feed.second.token == token; });
+  if (found == feeds_.end()) return true;  // its link is gone
+  auto& [link, feed] = *found;
+  feed.token = {};
+  auto read = feed.range->completed(result);
+  if (!read) {
+    parts_.push_back({link, std::nullopt, true});
+    feeds_.erase(found);
+    return true;
+  }
+  std::vector<consensus::Entry> entries;
+  entries.reserve(read->size());
+  for (storage::LoggedEntry& entry : *read) {
+    entries.push_back({entry.zxid, std::move(entry.bytes)});
+  }
+  const bool is_end = feed.range->is_done();
+  if (is_end || !entries.empty()) parts_.push_back({link, std::move(entries), is_end});
+  if (is_end) feeds_.erase(found);
+  return true;
+}
+
+}  // namespace synod::replica

@@ -1,0 +1,37 @@
+// Writes a whole state into a snapshot file, in slices, while the state goes on changing.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/ids.h"
+#include "state/snapshot_walk.h"
+#include "state/state.h"
+#include "storage/snapshot_format.h"
+#include "storage/snapshot_writer.h"
+
+namespace synod::replica {
+
+[[nodiscard]] std::vector<storage::SnapshotSession> sessions_of(const state::State& state);
+[[nodiscard]] std::vector<storage::SnapshotAcl> acls_of(const state::State& state);
+
+class StateWriter {
+ public:
+  // The file's zxid is state.applied(). The state must outlive the writer.
+  StateWriter(state::State& state, storage::SnapshotWriter::Options options,
+              storage::FileHandleSource& handles);
+
+  [[nodiscard]] bool has_more() const { return walk_ != nullptr; }
+  // The batch with the next slice; the last one ends with a flush.
+  [[nodiscard]] storage::FileBatch next_batch();
+  // How it ends is the caller's: publish(), release() or abandon().
+  [[nodiscard]] storage::SnapshotWriter& file() { return file_; }
+  [[nodiscard]] Zxid zxid() const { return digest_.zxid; }
+
+ private:
+  storage::SnapshotWriter file_;
+  std::unique_ptr<state::SnapshotWalk> walk_;
+  storage::SnapshotDigest digest_;
+};
+
+}  // namespace synod::replica
