@@ -1,0 +1,119 @@
+// What the whole ensemble has done so far, as nobody in it can know, and the rules that no moment
+// of a run may break. The servers' engines are looked at from outside (watched_engine.h): entries
+// appended and cut, commits, roles; the disks say themselves what is flushed.
+//
+// Each check is named as in the table of README.md (G: any engine; Z: Zab).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "consensus/engine.h"
+#include "consensus/membership.h"
+#include "jute/txn.h"
+
+namespace synod::sim {
+
+struct CommittedEntry {
+  Zxid zxid;
+  SharedBytes bytes;
+};
+
+class Ghost {
+ public:
+  using Complain = std::function<void(std::string text)>;
+
+  // `first_counter`: of an epoch's first entry.
+  Ghost(const consensus::Membership& membership, std::size_t servers, std::uint32_t first_counter,
+        Complain complain);
+
+  // ---- what servers do; `server` counts from 0, its id from 1
+  void started(std::size_t server, const consensus::Beginning& beginning);
+  void stopped(std::size_t server);
+  void wiped(std::size_t server);    // its disk is empty
+  void damaged(std::size_t server);  // what it had on disk may be gone, or not
+  void proposed(std::size_t server, const consensus::Entry& entry);
+  void effect(std::size_t server, const consensus::Effect& effect);
+  void was_cut(std::size_t server, std::optional<Zxid> last);
+  void installed(std::size_t server, Zxid zxid);
+  void flushed(std::size_t server, const std::vector<Zxid>& zxids);
+  void epochs_saved(std::size_t server);
+  // After every turn of a server: its tree, and whether clients see it.
+  void looked_at(std::size_t server, Zxid applied, std::uint64_t digest, bool is_serving);
+  // A client was told this zxid.
+  void shown(Zxid zxid);
+
+  // ---- what is known
+  [[nodiscard]] const std::vector<CommittedEntry>& committed() const { return committed_; }
+  [[nodiscard]] Zxid last_committed() const {
+    return committed_.empty() ? Zxid{} : committed_.back().zxid;
+  }
+  [[nodiscard]] bool remembers(std::size_t server) const { return servers_[server].has_memory; }
+  [[nodiscard]] const consensus::Status& status(std::size_t server) const {
+    return servers_[server].status;
+  }
+  // Everything the server was heard to have on disk; what an acknowledgement may claim.
+  [[nodiscard]] bool has_durable(std::size_t server, Zxid zxid) const;
+  [[nodiscard]] Zxid last_durable(std::size_t server) const;
+  [[nodiscard]] bool has_all_durable(std::size_t server) const;
+  [[nodiscard]] Zxid last_logged(std::size_t server) const;
+  // Would the ensemble still know all that was committed, and still have a quorum that remembers,
+  // without the disks of these servers?
+  [[nodiscard]] bool could_lose(const std::vector<bool>& without) const;
+  [[nodiscard]] std::uint64_t leader_changes() const { return leader_changes_; }
+
+ private:
+  struct Link {               // of the chain: an entry, ever appended anywhere
+    std::int64_t before = 0;  // zxid
+    std::uint64_t hash = 0;   // of everything up to here
+    SharedBytes bytes;
+  };
+  struct Server {
+    std::vector<std::int64_t> log;  // zxids, from the very first, whether in log or snapshot
+    std::size_t durable = 0;        // so many of them are flushed
+    std::size_t committed = 0;      // so many of them the engine has declared committed
+    std::int64_t commit_said = 0;
+    std::optional<Zxid> snapshot_due;
+    // What it had on disk when that was wiped: acknowledged before, and counted by leaders after.
+    std::vector<std::int64_t> lost_log;
+    bool has_memory = false;
+    bool is_damaged = false;
+    std::uint64_t life = 0;
+    consensus::Status status;
+    Zxid applied;
+    std::uint32_t accepted_epoch = 0;
+    std::uint32_t current_epoch = 0;
+    std::uint32_t saving_accepted = 0;
+    std::uint32_t saving_current = 0;
+  };
+  struct Leader {
+    std::size_t server = 0;
+    std::uint64_t life = 0;
+  };
+
+  void complain(std::size_t server, const std::string& text);
+  void append(std::size_t server, const consensus::Entry& entry);
+  void commit(std::size_t server, Zxid up_to);
+  void extend_committed(std::size_t server, std::size_t count);
+  void role_changed(std::size_t server, const consensus::Status& status);
+  void save_epochs(std::size_t server, const consensus::effect::SaveEpochs& epochs);
+  [[nodiscard]] std::vector<std::int64_t> chain_to(std::size_t server, Zxid zxid);
+  [[nodiscard]] bool holds(const Server& server, std::size_t count) const;
+  [[nodiscard]] bool is_backed(std::size_t count) const;
+  void check_nothing_lost(std::size_t server, const char* after);
+
+  const consensus::Membership& membership_;
+  std::uint32_t first_counter_;
+  Complain complain_;
+  std::vector<Server> servers_;
+  std::map<std::int64_t, Link> chain_;
+  std::vector<CommittedEntry> committed_;
+  std::map<std::uint32_t, Leader> leader_of_;  // by epoch
+  std::map<std::int64_t, std::uint64_t> digests_;
+  std::uint64_t leader_changes_ = 0;
+};
+
+}  // namespace synod::sim

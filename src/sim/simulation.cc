@@ -1,0 +1,61 @@
+#include "sim/simulation.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace synod::sim {
+
+std::vector<Fault> faults_of(const RunOptions& options) {
+  return draw_faults(options.seed, options.faults, options.duration);
+}
+
+RunReport run(const RunOptions& options) {
+  WorldOptions drawn = drawn_options(options.seed);
+  drawn.engine = options.engine;
+  drawn.servers = options.servers;
+  drawn.observers = options.observers;
+  drawn.trace = options.trace;
+  World world(std::move(drawn));
+  const std::vector<Fault> faults = faults_of(options);
+  for (std::size_t i = 0; i < faults.size(); ++i) {
+    if (options.only && std::ranges::find(*options.only, i) == options.only->end()) continue;
+    world.timeline().at(faults[i].at, [&world, fault = faults[i]] { world.commit_fault(fault); });
+  }
+  world.start_all();
+  world.run_for(options.duration);
+  world.finish();
+  RunReport report{.violations = world.violations(),
+                   .hash = world.trace().hash(),
+                   .simulated = world.now(),
+                   .committed = world.ghost().committed().size(),
+                   .leader_changes = world.ghost().leader_changes(),
+                   .counts = world.counts()};
+  for (std::size_t i = 0; i < world.client_count(); ++i)
+    report.requests += world.client(i).answered();
+  return report;
+}
+
+std::vector<std::size_t> shrink(std::vector<std::size_t> faults,
+                                const std::function<bool(const std::vector<std::size_t>&)>& fails) {
+  for (std::size_t piece = std::max<std::size_t>(faults.size() / 2, 1); !faults.empty();) {
+    bool has_shrunk = false;
+    for (std::size_t at = 0; at < faults.size();) {
+      std::vector<std::size_t> fewer = faults;
+      const auto first = fewer.begin() + static_cast<std::ptrdiff_t>(at);
+      fewer.erase(first, first + static_cast<std::ptrdiff_t>(std::min(piece, fewer.size() - at)));
+      if (fails(fewer)) {
+        faults = std::move(fewer);
+        has_shrunk = true;
+      } else {
+        at += piece;
+      }
+    }
+    if (piece > 1)
+      piece /= 2;
+    else if (!has_shrunk)
+      break;
+  }
+  return faults;
+}
+
+}  // namespace synod::sim

@@ -1,0 +1,447 @@
+#include "sim/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "consensus/solo/solo.h"
+#include "consensus/zab/zab.h"
+#include "jute/txn.h"
+#include "sim/check/checks.h"
+
+namespace synod::sim {
+namespace {
+
+using consensus::Role;
+namespace effect = consensus::effect;
+
+constexpr Micros kRestTime = 60 * kSecond;  // in which a healed ensemble must come to rest
+constexpr std::size_t kViolationsTold = 20;
+
+ServerId id_of(std::size_t server) { return {static_cast<std::int64_t>(server) + 1}; }
+
+consensus::Membership membership_of(const WorldOptions& options) {
+  consensus::Membership membership;
+  for (std::size_t i = 0; i < options.servers + options.observers; ++i) {
+    const std::string host = fmt::format("10.0.0.{}", i + 1);
+    membership.members[id_of(i)] = {.quorum = {{host, 2888}},
+                                    .election = {{host, 3888}},
+                                    .is_observer = i >= options.servers,
+                                    .client = {}};
+  }
+  return membership;
+}
+
+}  // namespace
+
+bool is_engine(const std::string& name) { return name == "zab" || name == "solo"; }
+
+WorldOptions plain_options() {
+  WorldOptions options;
+  replica::Options& replica = options.server.replica;
+  replica.directory = {"/data", "/data"};
+  replica.log_preallocate_bytes = 0;
+  replica.snapshots.txns_between = 1000;
+  options.server.rules.min_session_timeout_ms = 400;
+  options.server.rules.max_session_timeout_ms = 20000;
+  options.network.cut_per_mille = 0;
+  options.network.slow_per_mille = 0;
+  options.network.dial_fails_per_mille = 0;
+  return options;
+}
+
+WorldOptions drawn_options(std::uint64_t seed) {
+  WorldOptions options = plain_options();
+  Dice dice = sim::dice(seed, Part::kWorld);
+  options.seed = seed;
+  options.clients = 4 + dice.below(5);
+  options.network.latency = 100 << dice.below(8);
+  options.network.slow_per_mille = dice.below(20);
+  options.network.cut_per_mille = dice.coin() ? dice.below(300) : 5;
+  options.network.dial_fails_per_mille = dice.below(50);
+  options.network.window = std::size_t{4096} << dice.below(8);
+  options.server.lanes = 1 + dice.below(2);
+  options.server.disk.flush_latency = 100 << dice.below(7);
+  replica::Options& replica = options.server.replica;
+  replica.snapshots.txns_between = 20 << dice.below(7);
+  replica.snapshots.purge.snapshots_kept = 2 + dice.below(3);
+  replica.log_preallocate_bytes = dice.coin() ? 0 : 16384;
+  replica.log_size_limit_bytes = dice.below(3) == 0 ? 20000 : 0;
+  options.commit_log_count = 5 << dice.below(8);
+  options.client.timeout_ms = static_cast<std::int32_t>(dice.between(1500, 8000));
+  options.client.think_time = dice.between(50, 400) * kMillisecond;
+  options.client.pipeline = 1 + dice.below(8);
+  options.client.directories = 1 + dice.below(3);
+  options.client.nodes = 1 + dice.below(6);
+  options.client.reads_per_mille = 200 + dice.below(500);
+  options.client.value_bytes = dice.below(5) == 0 ? 4000 : 60;
+  if (dice.below(10) == 0)
+    options.first_counter = 0xFFFFFFFF - static_cast<std::uint32_t>(dice.below(400));
+  return options;
+}
+
+// ---- making -----------------------------------------------------------------------------------
+
+World::World(WorldOptions options)
+    : options_(std::move(options)),
+      trace_(timeline_, options_.trace),
+      membership_(membership_of(options_)),
+      excuses_(options_.servers + options_.observers),
+      is_damaged_(options_.servers + options_.observers),
+      crash_delay_(options_.servers + options_.observers),
+      syncing_(options_.servers + options_.observers) {
+  const std::size_t machines = options_.servers + options_.observers;
+  network_ = std::make_unique<Network>(timeline_, trace_, options_.seed,
+                                       machines + options_.clients, options_.network);
+  ghost_ = std::make_unique<Ghost>(membership_, machines, options_.first_counter,
+                                   [this](std::string text) { complain(std::move(text)); });
+  make_servers();
+  make_clients();
+}
+
+World::~World() = default;
+
+void World::make_servers() {
+  for (std::size_t i = 0; i < options_.servers + options_.observers; ++i) {
+    ServerOptions options = options_.server;
+    options.replica.tick_ms = options_.tick_ms;
+    options.replica.server_id = static_cast<std::uint8_t>(i + 1);
+    options.replica.recovery.is_member = options_.engine != "solo";
+    servers_.push_back(std::make_unique<Server>(
+        i, options_.seed, std::move(options), timeline_, *network_, *ghost_, trace_,
+        Server::Hooks{
+            .engine = [this](std::size_t server,
+                             std::uint64_t life) { return make_engine(server, life); },
+            .failed = [this](std::size_t server,
+                             const std::string& why) { server_failed(server, why); },
+            .crash_due = [this](std::size_t server) { crash_due(server); },
+            .effect = [this](std::size_t server,
+                             const consensus::Effect& effect) { saw_effect(server, effect); }}));
+  }
+}
+
+void World::make_clients() {
+  for (std::size_t i = 0; i < options_.clients; ++i) {
+    ClientOptions options = options_.client;
+    options.place = servers_.size() + i;
+    options.servers = servers_.size();
+    options.is_idle = options_.clients > 3 && i + 1 == options_.clients;
+    clients_.push_back(std::make_unique<Client>(static_cast<std::int32_t>(i), options_.seed,
+                                                options, timeline_, *network_, *ghost_, trace_,
+                                                notebook_));
+  }
+}
+
+std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::uint64_t /*life*/) {
+  if (options_.engine == "solo") return std::make_unique<consensus::Solo>();
+  consensus::zab::Options zab;
+  zab.self = id_of(server);
+  zab.membership = membership_;
+  zab.tick_ms = options_.tick_ms;
+  zab.commit_log_count = options_.commit_log_count;
+  zab.first_counter = options_.first_counter;
+  zab.election.max_notification_ms = 2000;
+  zab.election.connect_timeout_ms = 1000;
+  zab.election.handshake_timeout_ms = 1000;
+  return std::make_unique<consensus::zab::Zab>(std::move(zab));
+}
+
+void World::complain(std::string text) {
+  trace_.line([&] { return "VIOLATION " + text; });
+  if (violations_.size() < kViolationsTold)
+    violations_.push_back(fmt::format("at {}.{:06} s: {}", now() / kSecond, now() % kSecond, text));
+}
+
+// ---- time -------------------------------------------------------------------------------------
+
+void World::start_all() {
+  for (std::size_t i = 0; i < servers_.size(); ++i) start(i);
+  for (const auto& client : clients_) client->start();
+}
+
+void World::run_for(Micros duration) {
+  const Micros until = now() + duration;
+  while (!is_broken() && timeline_.step(until)) trace_.mix(timeline_.steps());
+}
+
+bool World::run_until(const std::function<bool()>& condition, Micros limit) {
+  constexpr Micros kLook = 20 * kMillisecond;
+  const Micros until = now() + limit;
+  while (!is_broken() && now() < until) {
+    if (condition()) return true;
+    run_for(std::min(kLook, until - now()));
+  }
+  return !is_broken() && condition();
+}
+
+// ---- machines ---------------------------------------------------------------------------------
+
+bool World::is_serving(std::size_t server) const {
+  return servers_[server]->is_up() && servers_[server]->replica()->status().is_serving;
+}
+
+std::optional<std::size_t> World::leader() const {
+  std::optional<std::size_t> leader;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (!is_serving(i) || servers_[i]->replica()->status().role != Role::kLeading) continue;
+    if (!leader ||
+        servers_[*leader]->replica()->status().epoch < servers_[i]->replica()->status().epoch)
+      leader = i;
+  }
+  return leader;
+}
+
+bool World::all_serve() const {
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (!is_serving(i)) return false;
+  }
+  return true;
+}
+
+void World::kill(std::size_t server) {
+  trace_.line([&] { return fmt::format("s{} KILLED", server + 1); });
+  servers_[server]->kill();
+  syncing_[server] = {};
+}
+
+void World::power_cut(std::size_t server) {
+  trace_.line([&] { return fmt::format("s{} POWER CUT", server + 1); });
+  servers_[server]->power_cut();
+  syncing_[server] = {};
+}
+
+void World::start(std::size_t server) {
+  if (servers_[server]->is_up()) return;
+  ++counts_.restarts;
+  const std::string refusal = servers_[server]->start();
+  if (!refusal.empty()) refused(server, refusal);
+  excuses_[server].crash = excuses_[server].writes = false;
+}
+
+void World::restart_after(std::size_t server, Micros delay) {
+  timeline_.after(delay, [this, server] { start(server); });
+}
+
+// A directory that its server does not take: wiped, as an operator would, where it is damaged; else
+// tried again once what hindered it is over.
+void World::refused(std::size_t server, const std::string& why) {
+  trace_.line([&] { return fmt::format("s{} REFUSED: {}", server + 1, why); });
+  const Excuses& excuses = excuses_[server];
+  if (excuses.reads > 0 || excuses.full > 0 || excuses.crash || excuses.writes)
+    return restart_after(server, 300 * kMillisecond);
+  if (!is_damaged_[server])
+    return complain(fmt::format("server {} refuses to start: {}", server + 1, why));
+  is_damaged_[server] = false;
+  servers_[server]->disk().wipe();
+  ghost_->wiped(server);
+  restart_after(server, 100 * kMillisecond);
+}
+
+// The process ended itself, as it must when its log cannot be written.
+void World::server_failed(std::size_t server, const std::string& why) {
+  trace_.line([&] { return fmt::format("s{} FAILED: {}", server + 1, why); });
+  const Excuses& excuses = excuses_[server];
+  if (excuses.reads == 0 && excuses.full == 0 && !excuses.writes && !excuses.crash &&
+      !is_damaged_[server])
+    complain(fmt::format("server {} gave up: {}", server + 1, why));
+  kill(server);
+  restart_after(server, 500 * kMillisecond);
+}
+
+void World::crash_due(std::size_t server) {
+  power_cut(server);
+  excuses_[server].crash = false;
+  restart_after(server, crash_delay_[server]);
+}
+
+bool World::wipe(std::size_t server) {
+  std::vector<bool> without = is_damaged_;
+  without[server] = true;
+  if (!ghost_->could_lose(without)) return false;
+  power_cut(server);
+  trace_.line([&] { return fmt::format("s{} WIPED", server + 1); });
+  servers_[server]->disk().wipe();
+  ghost_->wiped(server);
+  is_damaged_[server] = false;
+  return true;
+}
+
+void World::block(std::size_t a, std::size_t b, bool is_blocked) {
+  network_->block(a, b, is_blocked);
+  network_->block(b, a, is_blocked);
+}
+
+void World::isolate(std::size_t server, bool is_isolated) {
+  for (std::size_t other = 0; other < servers_.size(); ++other) {
+    if (other != server) block(server, other, is_isolated);
+  }
+}
+
+// ---- what the engines do ----------------------------------------------------------------------
+
+void World::saw_effect(std::size_t server, const consensus::Effect& effect) {
+  count_sync(server, effect);
+  if (const auto* changed = std::get_if<effect::StatusChanged>(&effect)) {
+    const consensus::Status& status = changed->status;
+    trace_.line([&] {
+      constexpr const char* kRoles[] = {"looking", "following", "observing", "leading"};
+      return fmt::format("s{} {} leader {} epoch {}{}", server + 1,
+                         kRoles[static_cast<std::size_t>(status.role)], status.leader.value,
+                         status.epoch, status.is_serving ? " serving" : "");
+    });
+    if (status.role == Role::kLeading && new_leader_crash_) {
+      const Fault fault = *std::exchange(new_leader_crash_, std::nullopt);
+      Dice dice(fault.seed, 1);
+      timeline_.after(dice.skewed(20 * kMillisecond), [this, server, fault] {
+        if (is_healed_ || !servers_[server]->is_up()) return;
+        power_cut(server);
+        restart_after(server, fault.duration);
+      });
+    }
+  }
+  for (const auto& look : looks_) look(server, effect);
+  trace_.line([&]() -> std::string {
+    const std::string who = fmt::format("s{} ", server + 1);
+    if (const auto* one = std::get_if<effect::Cut>(&effect))
+      return who + fmt::format("cut after 0x{:x}", one->after.value);
+    if (const auto* one = std::get_if<effect::Append>(&effect))
+      return who + fmt::format("append 0x{:x}", one->entry.zxid.value);
+    if (const auto* one = std::get_if<effect::Commit>(&effect))
+      return who + fmt::format("commit 0x{:x}", one->up_to.value);
+    if (const auto* one = std::get_if<effect::SaveEpochs>(&effect))
+      return who + fmt::format("save epochs {} {}", one->accepted, one->current);
+    if (const auto* one = std::get_if<effect::ReceiveSnapshot>(&effect))
+      return who + fmt::format("receive snapshot 0x{:x}", one->zxid.value);
+    if (const auto* one = std::get_if<effect::SendSnapshot>(&effect))
+      return who + fmt::format("send snapshot 0x{:x} link {}", one->zxid.value, one->link.value);
+    if (const auto* one = std::get_if<effect::Warn>(&effect)) return who + "warns: " + one->text;
+    if (const auto* one = std::get_if<effect::Close>(&effect))
+      return who + fmt::format("closes link {}: {}", one->link.value, one->reason);
+    return who + fmt::format("effect {}", effect.index());
+  });
+}
+
+void World::count_sync(std::size_t server, const consensus::Effect& effect) {
+  Syncing& syncing = syncing_[server];
+  if (std::holds_alternative<effect::ReceiveSnapshot>(effect)) syncing.has_snapshot = true;
+  if (std::holds_alternative<effect::Cut>(effect)) syncing.has_cut = true;
+  if (std::holds_alternative<effect::Append>(effect)) syncing.has_entries = true;
+  const auto* changed = std::get_if<effect::StatusChanged>(&effect);
+  if (!changed) return;
+  if (changed->status.role == Role::kLooking) syncing = {};
+  if (!changed->status.is_serving || changed->status.role == Role::kLeading) return;
+  counts_.snaps += syncing.has_snapshot ? 1 : 0;
+  counts_.truncs += syncing.has_cut ? 1 : 0;
+  counts_.diffs += syncing.has_entries && !syncing.has_snapshot && !syncing.has_cut ? 1 : 0;
+  syncing = {};
+}
+
+// ---- the end ----------------------------------------------------------------------------------
+
+void World::heal() {
+  is_healed_ = true;
+  new_leader_crash_.reset();
+  network_->heal();
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    servers_[i]->disk().heal();
+    servers_[i]->set_drift(0);
+    servers_[i]->resume();
+    excuses_[i].reads = excuses_[i].full = 0;
+    if (!servers_[i]->is_up()) start(i);
+  }
+}
+
+// G13: a leader, everybody at one with it, and nobody who waits.
+bool World::is_at_rest() {
+  const auto leader = this->leader();
+  if (!leader || !all_serve()) return false;
+  const Zxid applied = servers_[*leader]->replica()->state().applied();
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (servers_[i]->replica()->state().applied() != applied) return false;
+    if (ghost_->last_logged(i) != ghost_->last_logged(*leader)) return false;
+  }
+  return std::ranges::none_of(clients_, [](const auto& client) { return client->waits(); });
+}
+
+void World::settle() {
+  heal();
+  run_for(2 * kSecond);
+  for (const auto& client : clients_) client->stop_asking();
+  Client& prober = *clients_.front();
+  const bool is_calm = run_until([&] { return all_serve() && is_at_rest(); }, kRestTime);
+  if (is_broken()) return;
+  if (!is_calm) {
+    std::string who;
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+      who += fmt::format(
+          " s{}:{}{}", i + 1, servers_[i]->is_up() ? "" : "down ",
+          is_serving(i) ? fmt::format("0x{:x}", servers_[i]->replica()->state().applied().value)
+                        : "not serving");
+    }
+    std::size_t waiting = 0;
+    for (const auto& client : clients_) waiting += client->waits() ? 1 : 0;
+    return complain(
+        fmt::format("G13: no rest within {} s after all faults ended:{}; {} clients wait",
+                    kRestTime / kSecond, who, waiting));
+  }
+  prober.probe();
+  if (!run_until([&] { return prober.is_probed() && is_at_rest(); }, kRestTime) && !is_broken())
+    complain("G13: a write and a synced read after all faults ended are not answered");
+}
+
+void World::finish() {
+  if (!is_broken()) settle();
+  if (!is_broken()) judge();
+}
+
+void World::check_ephemerals(std::size_t server) {
+  const state::State& state = servers_[server]->replica()->state();
+  for (const SessionId session : state.tree().sessions_with_ephemerals()) {
+    if (!state.sessions().contains(session))
+      complain(fmt::format("server {}: ephemerals of session 0x{:x}, which does not exist",
+                           server + 1, session.value));
+  }
+}
+
+check::FinalTree World::final_tree() const {
+  const state::State& state = servers_[*leader()]->replica()->state();
+  check::FinalTree tree{.zxid = state.applied(), .nodes = {}};
+  std::vector<const state::Node*> left{state.tree().find("/")};
+  while (!left.empty()) {
+    const state::Node* node = left.back();
+    left.pop_back();
+    if (!node->children) continue;
+    for (const state::Node* child : *node->children) {
+      if (child->path().starts_with("/zookeeper")) continue;
+      tree.nodes[std::string(child->path())] = {
+          .data = std::string(child->data.view().value_or("")),
+          .stat = state.tree().client_stat(*child)};
+      left.push_back(child);
+    }
+  }
+  return tree;
+}
+
+void World::judge() {
+  for (std::size_t i = 0; i < servers_.size(); ++i) check_ephemerals(i);
+  check::History& history = notebook_.history;
+  history.final_tree = final_tree();
+  for (const CommittedEntry& entry : ghost_->committed()) {
+    const auto txn = jute::decode_txn(*entry.bytes);
+    if (!txn) {
+      complain(fmt::format("0x{:x} does not decode", entry.zxid.value));
+      continue;
+    }
+    history.committed.push_back({.zxid = entry.zxid,
+                                 .session = txn->header.client_id,
+                                 .xid = txn->header.cxid,
+                                 .type = txn->header.type});
+  }
+  const check::Report report = check::check(history);
+  for (const check::Violation& violation : report.violations)
+    complain(check::explain(history, violation));
+  for (const std::string& undecided : report.undecided) complain("undecided: " + undecided);
+}
+
+}  // namespace synod::sim
