@@ -64,7 +64,7 @@ void Journal::commit(Zxid up_to) {
 }
 
 bool Journal::is_settled() const {
-  if (is_mutated(Mutation::kVoteBeforeFlush)) return saves_under_way_ == 0 && !cut_under_way_;
+  if (is_mutated(Mutation::kVoteBeforeFlush)) return true;
   return durable_ == last_logged() && saves_under_way_ == 0 && !cut_under_way_;
 }
 

@@ -31,7 +31,8 @@ void Leader::start() {
   const Journal& journal = shared_->journal;
   summary_ = {journal.current_epoch(), journal.last_logged()};
   proposed_ = self_acked_ = journal.last_logged();
-  epoch_ = journal.accepted_epoch() + 1;
+  epoch_ = static_cast<std::uint32_t>(
+      std::max<std::int64_t>(journal.accepted_epoch(), shared_->epoch_heard) + 1);
   next_ping_ = shared_->now;
   enter(Phase::kDiscovery);
   add_to(connecting_, shared_->options.self);
@@ -71,16 +72,20 @@ void Leader::replace_older_link(const LearnerHandler& learner) {
 }
 
 void Leader::on_epoch_heard(const LearnerHandler& learner, std::int64_t accepted_epoch) {
-  if (phase_ == Phase::kSavingAccepted) return;
-  if (phase_ != Phase::kDiscovery) {
+  shared_->epoch_heard = std::max(shared_->epoch_heard, accepted_epoch);
+  if (phase_ == Phase::kDiscovery) {
+    epoch_ = static_cast<std::uint32_t>(std::max<std::int64_t>(epoch_, shared_->epoch_heard + 1));
+    if (!learner.counts()) return;
+    add_to(connecting_, learner.server());
+    if (shared_->membership().is_quorum(connecting_)) epoch_found();
+  } else if (learner.counts() && accepted_epoch > static_cast<std::int64_t>(epoch_)) {
+    // It promised the epoch of a leader that came to nothing and can never follow an older one: for
+    // ZooKeeper it would be lost until the next election.
+    end(fmt::format("server {} has promised epoch {:#x}: a later one is opened",
+                    learner.server().value, accepted_epoch));
+  } else if (phase_ != Phase::kSavingAccepted) {
     handlers_.at(learner.link()).send_leader_info(epoch_);
-    return;
   }
-  if (accepted_epoch >= static_cast<std::int64_t>(epoch_))
-    epoch_ = static_cast<std::uint32_t>(accepted_epoch) + 1;
-  if (!learner.counts()) return;
-  add_to(connecting_, learner.server());
-  if (shared_->membership().is_quorum(connecting_)) epoch_found();
 }
 
 void Leader::epoch_found() {

@@ -160,21 +160,20 @@ void Learner::on_leader_info(const QuorumPacket& packet) {
   if (epoch_ < journal.accepted_epoch())
     return end(fmt::format("its epoch {:#x} is older than what was promised", epoch_));
   stage_ = Stage::kPromising;
-  is_new_promise_ = epoch_ > journal.accepted_epoch();
-  if (!is_new_promise_) return send_ack_epoch();
-  // The promise leaves when it is on disk: epochs_saved().
-  const std::uint32_t current_before = journal.current_epoch();
+  // The same epoch again: counted when it was promised, or not at all.
+  if (epoch_ == journal.accepted_epoch()) return send_ack_epoch();
+  promise_ = static_cast<std::int32_t>(journal.current_epoch());
+  // It leaves when it is on disk: epochs_saved().
   if (is_mutated(Mutation::kAcceptedEpochNotDurable)) send_ack_epoch();
-  shared_->journal.save_epochs(epoch_,
-                               is_mutated(Mutation::kEpochBeforeHistory) ? epoch_ : current_before);
+  shared_->journal.save_epochs(
+      epoch_, is_mutated(Mutation::kEpochBeforeHistory) ? epoch_ : journal.current_epoch());
 }
 
 void Learner::send_ack_epoch() {
   const Journal& journal = shared_->journal;
   stage_ = Stage::kPromised;
   Bytes payload;
-  jute::Writer(payload).i32(is_new_promise_ ? static_cast<std::int32_t>(journal.current_epoch())
-                                            : -1);
+  jute::Writer(payload).i32(promise_);
   send({.type = PacketType::kAckEpoch,
         .zxid = journal.has_memory() ? journal.last_logged() : kNoZxid,
         .data = payload});

@@ -98,7 +98,7 @@ class Learner {
   Bytes held_;  // came while no packets are taken
 
   std::uint32_t epoch_ = 0;
-  bool is_new_promise_ = false;
+  std::int32_t promise_ = -1;  // what ACKEPOCH says: the epoch of our history; -1: no new promise
   // The history that came before NEWLEADER ends here.
   Zxid history_end_;
   // Known to be committed; announced from UPTODATE on.

@@ -85,7 +85,8 @@ void LearnerHandler::read_log(Zxid after) {
   shared_->outbox.add(effect::ReadLog{link_, after, up_to});
 }
 
-// The log answers only if it holds the entry that the learner ends with: the histories are the same.
+// The log answers only if it holds the entry that the learner ends with: the histories are the
+// same.
 void LearnerHandler::log_read(std::optional<std::vector<Entry>> entries, bool is_end) {
   if (stage_ != Stage::kSyncing) return;
   heard_at_ = shared_->now;

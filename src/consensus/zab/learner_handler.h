@@ -113,7 +113,7 @@ class LearnerHandler {
 
   // While syncing.
   std::uint32_t epoch_ = 0;
-  bool is_begun_ = false;     // DIFF, TRUNC or SNAP is sent
+  bool is_begun_ = false;  // DIFF, TRUNC or SNAP is sent
   bool gets_snapshot_ = false;
   Zxid sent_;  // it has, or was sent, everything up to here
 

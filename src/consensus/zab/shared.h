@@ -16,6 +16,7 @@ struct Shared {
   Election& election;
   Status& status;
   SteadyTimeMs now;
+  std::int64_t epoch_heard = -1;  // the newest that a learner said it has promised
 
   [[nodiscard]] SteadyTimeMs after_ticks(std::int64_t ticks) const {
     return {now.value + ticks * options.tick_ms};

@@ -547,9 +547,9 @@ std::optional<std::string> TestCluster::write() {
   return leader ? write_at(*leader) : std::nullopt;
 }
 
-bool TestCluster::write_and_wait() {
+bool TestCluster::write_and_wait(std::int64_t within_ms) {
   const auto bytes = write();
-  return bytes && run_until([&] { return is_committed(*bytes); });
+  return bytes && run_until([&] { return is_committed(*bytes); }, within_ms);
 }
 
 // Of several that think so, the one with the newest epoch.
@@ -593,6 +593,27 @@ bool TestCluster::are_all_serving_and_equal() const {
 
 bool TestCluster::is_committed(const std::string& bytes) const {
   return std::ranges::any_of(committed_, [&](const Entry& entry) { return *entry.bytes == bytes; });
+}
+
+std::string TestCluster::describe() const {
+  std::string text = fmt::format("at {} ms, {} committed\n", now_, committed_.size());
+  for (const auto& [id, node] : nodes_) {
+    text += fmt::format("{}: disk {:#x} epochs {} {}", id, last_durable(id).value,
+                        node->disk.accepted, node->disk.current);
+    if (node->engine)
+      text +=
+          fmt::format(", role {} of {} in {}, {}, {} committed", static_cast<int>(status(id).role),
+                      status(id).leader.value, status(id).epoch,
+                      status(id).is_serving ? "serving" : "not serving", node->committed);
+    text += "\n";
+  }
+  const auto last = [&](const std::vector<std::string>& lines) {
+    for (std::size_t i = lines.size() > 30 ? lines.size() - 30 : 0; i < lines.size(); ++i)
+      text += lines[i] + "\n";
+  };
+  last(warnings_);
+  last(transcript_);
+  return text;
 }
 
 int TestCluster::count_sent(const std::string& packet) const {

@@ -61,7 +61,7 @@ class TestCluster {
   // Proposes at whoever leads and serves; the entry's bytes, or nothing if nobody does.
   std::optional<std::string> write();
   std::optional<std::string> write_at(NodeId node);
-  bool write_and_wait();  // until it is committed at the leader
+  bool write_and_wait(std::int64_t within_ms = 20'000);  // until it is committed
 
   // ---- looking
   [[nodiscard]] std::optional<NodeId> serving_leader() const;
@@ -76,6 +76,8 @@ class TestCluster {
   [[nodiscard]] bool is_committed(const std::string& bytes) const;
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  // Who is what, and the last that was warned of and sent: for a test that fails.
+  [[nodiscard]] std::string describe() const;
   // Packets that a leader or learner has sent on quorum links, as "1->2 DIFF 0x100000002".
   [[nodiscard]] const std::vector<std::string>& transcript() const { return transcript_; }
   [[nodiscard]] int count_sent(const std::string& packet) const;  // its name

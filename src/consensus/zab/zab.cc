@@ -25,7 +25,7 @@ Zab::Zab(Options options)
     : options_(with_self(std::move(options))),
       journal_(options_, outbox_),
       election_(options_.election, options_.membership, outbox_),
-      shared_{options_, outbox_, journal_, election_, status_, {}} {
+      shared_{options_, outbox_, journal_, election_, status_, {}, -1} {
   SYNOD_ASSERT(options_.membership.members.contains(options_.self));
 }
 
