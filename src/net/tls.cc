@@ -159,8 +159,7 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, Side side, std
   ::SSL_set_bio(ssl_.get(), in_, out_);
   if (side_ == Side::kClient) {
     ::SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER, nullptr);
-    // Says which server is meant, where several share an address.
-    if (!is_address(peer_)) ::SSL_set_tlsext_host_name(ssl_.get(), peer_.c_str());
+    expect_name();
     ::SSL_set_connect_state(ssl_.get());
     shake_hands();
   } else {
@@ -183,20 +182,29 @@ void TlsSession::receive(BytesView wire) {
 void TlsSession::shake_hands() {
   ::ERR_clear_error();
   if (const int result = ::SSL_do_handshake(ssl_.get()); result != 1) return give_up(result);
-  failure_ = verify_name();
+  if (side_ == Side::kServer) failure_ = verify_dialler();
   is_up_ = failure_.empty();
 }
 
-// Not by OpenSSL's own check: who dialled us may be any of the servers.
-std::string TlsSession::verify_name() const {
+// What we dialled is who we expect.
+void TlsSession::expect_name() {
+  const bool is_verified = context_->options_.is_host_verified;
+  X509_VERIFY_PARAM* const rules = ::SSL_get0_param(ssl_.get());
+  ::X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (is_address(peer_)) {
+    if (is_verified) ::X509_VERIFY_PARAM_set1_ip_asc(rules, peer_.c_str());
+  } else {
+    if (is_verified) ::X509_VERIFY_PARAM_set1_host(rules, peer_.data(), peer_.size());
+    // Says which server is meant, where several share an address.
+    ::SSL_set_tlsext_host_name(ssl_.get(), peer_.c_str());
+  }
+}
+
+// Who dialled us may be any of the servers; OpenSSL's own check takes one name.
+std::string TlsSession::verify_dialler() const {
   const TlsOptions& options = context_->options_;
   const OpensslPtr<X509> certificate(::SSL_get1_peer_certificate(ssl_.get()));
   if (!certificate) return {};  // and clientAuth allows that
-  if (side_ == Side::kClient) {
-    if (!options.is_host_verified || names(certificate.get(), peer_)) return {};
-    return "its certificate (" + subject_of(certificate.get()) + ") does not name " + peer_ +
-           " (hostnameVerification)";
-  }
   if (!options.is_client_host_verified || names(certificate.get(), peer_)) return {};
   for (const std::string& host : options.hosts) {
     if (names(certificate.get(), host)) return {};
@@ -228,7 +236,10 @@ void TlsSession::give_up(int result) {
       break;
   }
   failure_ = "TLS: " + openssl_error();
-  if (const long verdict = ::SSL_get_verify_result(ssl_.get()); verdict != X509_V_OK)
+  const long verdict = ::SSL_get_verify_result(ssl_.get());
+  if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+    failure_ += ": it does not name " + peer_ + " (hostnameVerification)";
+  else if (verdict != X509_V_OK)
     failure_ += std::string(": ") + ::X509_verify_cert_error_string(verdict);
 }
 

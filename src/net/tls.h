@@ -73,7 +73,8 @@ class TlsSession {
  private:
   void shake_hands();
   void read();
-  [[nodiscard]] std::string verify_name() const;
+  void expect_name();
+  [[nodiscard]] std::string verify_dialler() const;
   void give_up(int result);
 
   std::shared_ptr<const TlsContext> context_;
