@@ -143,9 +143,11 @@ void Election::take_in(const ElectionLinks::Message& message) {
 }
 
 // Observers, and servers that are not of the ensemble (yet): nobody counts them, but they want to
-// know whom to follow. While we look as well, the answer carries their round where it is the
-// larger: a lower one would only be answered in turn, on and on.
+// know whom to follow. Two answers would call for an answer, on and on: one to a server that does
+// not look any more, and one of a lower round. So the first is not given, and the second carries
+// the round of who asks. (And nobody wants to hear an observer.)
 void Election::answer_stranger(ServerId to, const Ballot& asking) {
+  if (asking.state != Role::kLooking || !is_voter_) return;
   Vote answer = is_looking() ? proposal_ : current_;
   if (is_looking()) answer.round = std::max(round_, asking.vote.round);
   tell(to, answer);
