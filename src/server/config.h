@@ -85,11 +85,9 @@ struct Config {
   std::string ssl_quorum_key_store_location;
   std::string ssl_quorum_key_store_password;
   std::string ssl_quorum_key_store_password_path;
-  std::string ssl_quorum_key_store_type;  // Empty: by the file's ending.
   std::string ssl_quorum_trust_store_location;
   std::string ssl_quorum_trust_store_password;
   std::string ssl_quorum_trust_store_password_path;
-  std::string ssl_quorum_trust_store_type;
   std::string ssl_quorum_protocol;
   std::vector<std::string> ssl_quorum_enabled_protocols;  // Empty: ssl_quorum_protocol, or both.
   std::vector<std::string> ssl_quorum_cipher_suites;

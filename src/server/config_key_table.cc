@@ -32,7 +32,7 @@ constexpr std::string_view kDigestAlgorithms[] = {
     "SHA-512/256", "SHA3-224", "SHA3-256", "SHA3-384", "SHA3-512", "MD5"};
 constexpr std::string_view kCompressions[] = {"", "gz", "snappy"};
 constexpr std::string_view kPeerTypes[] = {"participant", "observer"};
-constexpr std::string_view kStoreTypes[] = {"JKS", "PEM", "PKCS12"};
+constexpr std::string_view kStoreTypes[] = {"PEM", "PKCS12"};
 constexpr std::string_view kClientAuth[] = {"need", "want", "none"};
 constexpr std::string_view kOnlyFalse[] = {"false"};
 
@@ -510,9 +510,8 @@ constexpr KeyRow kPeerSecurity[] = {
     property("ssl.quorum.keyStore.passwordPath", path(),
              &Config::ssl_quorum_key_store_password_path, "The file that holds its password.")
         .with_default("none"),
-    property("ssl.quorum.keyStore.type", word(kStoreTypes), &Config::ssl_quorum_key_store_type,
-             "Its format.")
-        .with_default("by its ending: .pem, .p12, .jks"),
+    unused(Status::kSupported, Origin::kProperty, "ssl.quorum.keyStore.type", word(kStoreTypes),
+           "by its content", {}, "Its format, which the file itself says."),
     property("ssl.quorum.trustStore.location", path(), &Config::ssl_quorum_trust_store_location,
              "The authorities whose certificates are believed.")
         .with_default("the system's"),
@@ -522,9 +521,8 @@ constexpr KeyRow kPeerSecurity[] = {
     property("ssl.quorum.trustStore.passwordPath", path(),
              &Config::ssl_quorum_trust_store_password_path, "The file that holds its password.")
         .with_default("none"),
-    property("ssl.quorum.trustStore.type", word(kStoreTypes), &Config::ssl_quorum_trust_store_type,
-             "Its format.")
-        .with_default("by its ending: .pem, .p12, .jks"),
+    unused(Status::kSupported, Origin::kProperty, "ssl.quorum.trustStore.type", word(kStoreTypes),
+           "by its content", {}, "Its format, which the file itself says."),
     property("ssl.quorum.protocol", text("TLSv1.2 or TLSv1.3"), &Config::ssl_quorum_protocol,
              "The version of TLS, where enabledProtocols does not say.")
         .with_default("both"),

@@ -1,10 +1,15 @@
 #include "server/ensemble_setup.h"
 
+#include <chrono>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "consensus/solo/solo.h"
 #include "consensus/zab/zab.h"
+#include "net/jaas.h"
+#include "net/quorum_sasl.h"
+#include "net/tls.h"
 
 namespace synod::server {
 namespace {
@@ -34,6 +39,70 @@ zab::Options zab_options(const Config& config) {
   return options;
 }
 
+net::ClientAuth client_auth(std::string_view name) {
+  if (name == "none") return net::ClientAuth::kNone;
+  if (name == "want") return net::ClientAuth::kWant;
+  return net::ClientAuth::kNeed;
+}
+
+net::TlsOptions tls_options(const Config& config) {
+  net::TlsOptions options;
+  options.key_store = {config.ssl_quorum_key_store_location, config.ssl_quorum_key_store_password,
+                       config.ssl_quorum_key_store_password_path};
+  options.trust_store = {config.ssl_quorum_trust_store_location,
+                         config.ssl_quorum_trust_store_password,
+                         config.ssl_quorum_trust_store_password_path};
+  options.enabled_protocols = config.ssl_quorum_enabled_protocols;
+  if (options.enabled_protocols.empty() && !config.ssl_quorum_protocol.empty()) {
+    options.enabled_protocols = {config.ssl_quorum_protocol};
+  }
+  options.cipher_suites = config.ssl_quorum_cipher_suites;
+  options.client_auth = client_auth(config.ssl_quorum_client_auth);
+  options.is_host_verified = config.ssl_quorum_hostname_verification;
+  options.is_client_host_verified = config.ssl_quorum_client_hostname_verification;
+  for (const auto& [id, member] : config.ensemble->members) {
+    for (const consensus::Endpoint& endpoint : member.quorum)
+      options.hosts.push_back(endpoint.host);
+  }
+  options.is_crl_checked = config.ssl_quorum_crl;
+  return options;
+}
+
+Result<std::shared_ptr<const net::SaslContext>> sasl_context(const Config& config) {
+  const auto file = read_config_file(config.jaas_file);
+  if (!file) return fail(ErrorKind::kIo, to_string(file.error()));
+  const auto sections = net::parse_jaas(file->text);
+  if (!sections) return fail(sections.error().kind, file->name + ": " + sections.error().text);
+  auto options = net::sasl_options(*sections, config.quorum_auth_server_context,
+                                   config.quorum_auth_learner_context);
+  if (!options) return fail(options.error().kind, file->name + ": " + options.error().text);
+  return net::SaslContext::load(std::move(*options));
+}
+
+Result<net::PeerSecurity> peer_security(const Config& config) {
+  net::PeerSecurity security;
+  security.handshake_timeout =
+      std::chrono::milliseconds(std::int64_t{config.tick_time_ms} * config.sync_limit_ticks);
+  if (config.ssl_quorum || config.port_unification) {
+    auto context = net::TlsContext::load(tls_options(config));
+    if (!context) return std::unexpected(std::move(context.error()));
+    security.tls = std::move(*context);
+    security.is_dialling_tls = config.ssl_quorum;
+    security.is_accepting_tls = true;
+    security.is_accepting_plain = !config.ssl_quorum || config.port_unification;
+    security.detection_timeout =
+        std::chrono::milliseconds(config.ssl_quorum_handshake_detection_timeout_ms);
+  }
+  if (config.quorum_auth_enable_sasl) {
+    auto sasl = sasl_context(config);
+    if (!sasl) return std::unexpected(std::move(sasl.error()));
+    security.sasl = std::move(*sasl);
+    security.is_learner_sasl_required = config.quorum_auth_learner_require_sasl;
+    security.is_server_sasl_required = config.quorum_auth_server_require_sasl;
+  }
+  return security;
+}
+
 }  // namespace
 
 std::unique_ptr<consensus::Engine> make_engine(const Config& config) {
@@ -50,6 +119,9 @@ Result<net::PeerOptions> peer_options(const Config& config) {
   options.bind_retries = config.election_port_bind_retry;
   options.dial_timeout = std::chrono::milliseconds(config.cnx_timeout_ms);
   options.is_keep_alive = config.tcp_keep_alive;
+  auto security = peer_security(config);
+  if (!security) return std::unexpected(std::move(security.error()));
+  options.security = std::move(*security);
   return options;
 }
 
