@@ -154,7 +154,6 @@ void Leader::on_new_leader_ack(LearnerHandler& learner) {
 // What was inherited is committed now, whoever proposed it.
 void Leader::established() {
   enter(Phase::kBroadcast);
-  shared_->election.establish(epoch_);
   shared_->journal.commit(shared_->journal.last_logged());
   shared_->set_status({.role = Role::kLeading,
                        .leader = shared_->options.self,

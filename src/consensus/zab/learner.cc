@@ -268,7 +268,6 @@ void Learner::on_up_to_date() {
   if (stage_ != Stage::kAccepted) return end("an UPTODATE that does not belong here");
   stage_ = Stage::kUpToDate;
   send({.type = PacketType::kAck, .zxid = Zxid::of(epoch_, 0)});
-  shared_->election.establish(epoch_);
   shared_->journal.commit(commit_mark_);
   Status status = shared_->status;
   status.epoch = epoch_;

@@ -1,8 +1,6 @@
 // What the two roles and their engine share. It outlives the roles.
 #pragma once
 
-#include "base/random.h"
-#include "consensus/zab/election.h"
 #include "consensus/zab/journal.h"
 #include "consensus/zab/options.h"
 #include "consensus/zab/outbox.h"
@@ -13,7 +11,6 @@ struct Shared {
   const Options& options;
   Outbox& outbox;
   Journal& journal;
-  Election& election;
   Status& status;
   SteadyTimeMs now;
   std::int64_t epoch_heard = -1;  // the newest that a learner said it has promised

@@ -254,11 +254,9 @@ void TestCluster::carry_out(NodeId id, Effect& effect) {
   } else if (auto* cut = std::get_if<effect::Cut>(&effect)) {
     disk_op(id, [this, after = cut->after](Node& at) {
       Disk& disk = at.disk;
-      if (after < disk.snapshot) {
-        disk = {};
-        disk.has_epoch_files = true;
+      // No older tree is left: nothing is touched.
+      if (after < disk.snapshot)
         return event(at.id, [](Zab& engine) { engine.was_cut(std::nullopt); });
-      }
       std::erase_if(disk.history, [&](const Entry& entry) { return entry.zxid > after; });
       at.log = disk.history;
       at.applied = std::min(at.applied, at.log.size());

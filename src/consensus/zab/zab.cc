@@ -25,7 +25,7 @@ Zab::Zab(Options options)
     : options_(with_self(std::move(options))),
       journal_(options_, outbox_),
       election_(options_.election, options_.membership, outbox_),
-      shared_{options_, outbox_, journal_, election_, status_, {}, -1} {
+      shared_{options_, outbox_, journal_, status_, {}, -1} {
   SYNOD_ASSERT(options_.membership.members.contains(options_.self));
 }
 
@@ -49,6 +49,8 @@ void Zab::settle() {
   look_when_settled();
   take_decision();
   leave_ended_role();
+  if (!is_looking_ && status_.is_serving && !std::exchange(is_established_, true))
+    election_.establish(status_.epoch);
 }
 
 void Zab::leave_ended_role() {
@@ -94,7 +96,7 @@ void Zab::take_decision() {
   }
   const auto decision = election_.take_decision();
   if (!decision) return;
-  is_looking_ = false;
+  is_looking_ = is_established_ = false;
   if (decision->leader == options_.self)
     lead();
   else

@@ -85,8 +85,9 @@ class Zab final : public Engine {
   Random random_{0};
 
   std::variant<std::monostate, Leader, Learner> role_;
-  bool is_looking_ = false;  // the election is on
-  SteadyTimeMs look_at_;     // not before
+  bool is_looking_ = false;      // the election is on
+  bool is_established_ = false;  // and that is what whoever asks is told
+  SteadyTimeMs look_at_;         // not before
   bool is_making_memory_ = false;
   std::map<LinkId, Parked> parked_;
 };
