@@ -16,7 +16,7 @@ synod_folder(NAME consensus SANS_IO DEPS base)
 synod_folder(NAME consensus/solo SANS_IO DEPS consensus)
 synod_folder(NAME consensus/zab SANS_IO DEPS consensus jute)
 synod_folder(NAME primary SANS_IO DEPS state)
-synod_folder(NAME replica SANS_IO DEPS primary state storage consensus TEST_DEPS consensus/solo
+synod_folder(NAME replica SANS_IO DEPS primary state storage consensus TEST_DEPS consensus/solo consensus/zab
              LIBS OpenSSL::Crypto)
 synod_folder(NAME sim/check DEPS jute LIBS Boost::json)
 synod_folder(NAME sim DEPS replica consensus/zab consensus/solo sim/check)
