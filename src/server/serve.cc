@@ -267,7 +267,7 @@ ServerFacts Server::facts() {
 void Server::note_status() {
   const consensus::Status& status = replica_->status();
   if (noted_ == status || peers_ == nullptr) return;
-  spdlog::info("{}", status_line(noted_.value_or(consensus::Status{}), status));
+  spdlog::info("{}", status_line(status));
   noted_ = status;
   const std::lock_guard lock(quorum_mutex_);
   quorum_.mode = mode_word(status.role);

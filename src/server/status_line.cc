@@ -3,28 +3,14 @@
 #include <fmt/format.h>
 
 namespace synod::server {
-namespace {
 
 using consensus::Role;
 using consensus::Status;
 
-std::string_view why_looking(const Status& before) {
-  if (before.role == Role::kLeading) {
-    return before.is_serving ? "not followed by a quorum any more" : "found no quorum to lead";
-  }
-  return before.is_serving ? "lost the leader" : "could not get in step with the leader";
-}
-
-}  // namespace
-
-std::string status_line(const Status& before, const Status& now) {
+std::string status_line(const Status& now) {
   switch (now.role) {
     case Role::kLooking:
-      if (before.role == Role::kLooking) return "looking for a leader";
-      return fmt::format("{}{}; looking for a leader", why_looking(before),
-                         before.role == Role::kLeading
-                             ? std::string{}
-                             : fmt::format(", server {}", before.leader.value));
+      return "looking for a leader";
     case Role::kLeading:
       if (now.is_serving) return fmt::format("leading in epoch {}; serving", now.epoch);
       return "elected; waiting for a quorum to follow";

@@ -8,9 +8,8 @@
 
 namespace synod::server {
 
-// "following server 3 in epoch 5". `before` as it was when the last line was written.
-[[nodiscard]] std::string status_line(const consensus::Status& before,
-                                      const consensus::Status& now);
+// "following server 3 in epoch 5; serving". Why it changed, the engine says.
+[[nodiscard]] std::string status_line(const consensus::Status& now);
 
 // ZooKeeper's word: leader, follower, observer, or looking.
 [[nodiscard]] std::string_view mode_word(consensus::Role role);
