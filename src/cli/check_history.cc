@@ -8,7 +8,6 @@
 #include <cstring>
 #include <fstream>
 #include <map>
-#include <set>
 #include <sstream>
 
 #include "sim/check/checks.h"
@@ -53,16 +52,11 @@ check::Moment began(const check::History& history, const check::Violation& viola
   return first;
 }
 
-int verdict(const check::History& history, check::Report report) {
+int verdict(const check::History& history, const check::Report& report) {
   std::map<check::Rule, std::size_t> broken;
-  std::set<std::size_t> lost;
-  for (const check::Violation& violation : report.violations) {
-    ++broken[violation.rule];
-    if (violation.rule != check::Rule::kNothingLost) continue;
-    lost.insert(violation.operations.begin(), violation.operations.end());
-  }
+  for (const check::Violation& violation : report.violations) ++broken[violation.rule];
   for (const auto& [rule, count] : broken) fmt::print("{}: {}\n", check::to_string(rule), count);
-  fmt::print("lost acknowledged writes: {}\nviolations: {}\n", lost.size(),
+  fmt::print("lost acknowledged writes: {}\nviolations: {}\n", report.lost.size(),
              report.violations.size());
   for (const std::string& line : report.undecided) fmt::print("undecided: {}\n", line);
   if (!report.violations.empty()) {

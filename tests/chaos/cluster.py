@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ JAVA = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dor
 CONFIG = {"tickTime": 500, "initLimit": 20, "syncLimit": 6, "minSessionTimeout": 1000, "maxSessionTimeout": 20000, "maxClientCnxns": 0,
           "admin.enableServer": "false", "4lw.commands.whitelist": "*", "snapCount": 1500, "preAllocSize": 64}
 CLIENT_PORT, START_SECONDS, DISK_MB = 2181, 60, 64
+BROKEN_DISK = 11  # how Synod ends when its log cannot be written
 
 
 class ServerDied(Exception):
@@ -76,9 +78,18 @@ class Server:
             self.process.wait()
         self.process, self.is_paused = None, False
 
+    def end(self):
+        """Killed unless it has ended by itself, which is noted."""
+        self.check()
+        self.kill()
+
+    def wipe(self):
+        shutil.rmtree(self.data / "version-2", ignore_errors=True)
+
     def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
-        self.is_paused = True
+        if self.is_running():
+            self.process.send_signal(signal.SIGSTOP)
+            self.is_paused = True
 
     def resume(self):
         if self.is_paused and self.is_running():
@@ -91,7 +102,7 @@ class Server:
             return
         status, self.process = self.process.returncode, None
         self.ends.append(status)
-        if not self.may_end:
+        if not self.may_end or (self.kind == "synod" and status != BROKEN_DISK):
             raise ServerDied(f"server {self.sid} ended by itself with {status}\n{self.tail()}")
 
     def mode(self):

@@ -22,6 +22,8 @@ class Faults:
         self.cluster, self.rng, self.shim = cluster, rng, shim
         self.kinds = [self.kill_leader, self.kill_follower, self.kill_two, self.kill_all, self.pause_leader, self.pause_follower,
                       self.flapping_leader]
+        if cluster.kind == "synod":  # ZooKeeper's own servers lose writes then: run it by --java --only wiped_with_lagging
+            self.kinds.append(self.wiped_with_lagging)
         self.skipped = []
         if has_network:
             self.kinds += [self.isolate_leader, self.isolate_follower, self.one_way_from_leader, self.one_way_to_leader, self.cut_all,
@@ -86,6 +88,19 @@ class Faults:
             leader.resume()
             yield self.rng.uniform(0.1, 1.0)
 
+    def wiped_with_lagging(self):
+        """One server missed the last writes, another lost its disk: these two together must not pass for a quorum."""
+        leader = self.leader()
+        lagging, wiped = self.others(leader)
+        lagging.kill()
+        yield self.rng.uniform(1.0, 3.0)
+        leader.kill()
+        wiped.kill()
+        wiped.wipe()
+        lagging.start()
+        wiped.start()
+        yield 6.0
+
     def isolate_leader(self):
         yield self.isolate(self.leader())
 
@@ -139,7 +154,7 @@ class Faults:
         server.may_end = True
         server.fill_disk()
         yield self.long() + 2
-        server.kill() if server.is_running() else server.check()
+        server.end()
 
     def restart_with(self, server, environment):
         server.kill()
@@ -150,39 +165,55 @@ class Faults:
         server = self.some()
         self.restart_with(server, {"SYNOD_CRASH_FAULT": f"flush:/log.:{self.rng.randrange(20, 200)}:5"})
         yield 4 + self.long()
-        server.kill() if server.is_running() else server.check()
+        server.end()
 
     def slow_disk(self):
         """Each flush of one server takes up to 150 ms more."""
         server = self.some()
         self.restart_with(server, {"SYNOD_CRASH_FLUSH_US": "150000"})
         yield 4 + self.long()
-        server.kill()
+        server.end()
 
 
 class Schedule:
     """One fault after another, each kind once before any comes again; between them the cluster must come back."""
 
-    def __init__(self, faults, rng, only=()):
+    def __init__(self, faults, rng, only=(), pairs=0.0):
         self.faults, self.rng, self.left, self.only = faults, rng, [], only
-        self.count, self.recoveries = {}, []
+        self.pairs = pairs  # how often two come at once
+        self.count, self.recoveries, self.times = {}, [], []
+
+    def all_kinds(self):
+        if not self.only:
+            return list(self.faults.kinds)
+        return [getattr(self.faults, name) for name in self.only]
 
     def next(self):
         if not self.left:
-            self.left = [kind for kind in self.faults.kinds if not self.only or kind.__name__ in self.only]
+            self.left = self.all_kinds()
             self.rng.shuffle(self.left)
-        return self.left.pop()
+        kind = self.left.pop()
+        self.count[kind.__name__] = self.count.get(kind.__name__, 0) + 1
+        return kind
 
     def run_one(self, until, say):
-        """One fault, the healing, and the wait until all serve; `until`: no later than that does it go on breaking."""
-        kind = self.next()
-        self.count[kind.__name__] = self.count.get(kind.__name__, 0) + 1
-        said = f"{kind.__name__}"
-        began = time.monotonic()
-        for seconds in kind():
-            time.sleep(max(0.0, min(seconds, until - time.monotonic())))
+        """One fault (or two), the healing, and the wait until all serve; it breaks nothing any more after `until`."""
+        kinds = [self.next()]
+        if self.rng.random() < self.pairs:
+            kinds.append(self.next())
+        said, began = " with ".join(kind.__name__ for kind in kinds), time.monotonic()
+        self.times.append((began, said))
+        going = [kind() for kind in kinds]
+        while going:
+            waits = [next(fault, None) for fault in going]
+            going = [fault for fault, wait in zip(going, waits) if wait is not None]
+            time.sleep(max(0.0, min(max((wait for wait in waits if wait is not None), default=0.0), until - time.monotonic())))
         lasted = time.monotonic() - began
         self.faults.cluster.heal()
         took = self.faults.cluster.wait()
-        self.recoveries.append((took, kind.__name__))
+        self.recoveries.append((took, said))
         say(f"{said} for {lasted:.1f} s, all serve {took:.1f} s later")
+
+    def at(self, moment):
+        """The fault that had begun last by then."""
+        return next((said for began, said in reversed(self.times) if began <= moment), "no fault")

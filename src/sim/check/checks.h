@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,9 @@ struct Violation {
 };
 
 struct Report {
-  std::vector<Violation> violations;   // at most one a rule and node (or session): the first
+  std::vector<Violation> violations;   // the first few of each rule
   std::vector<std::string> undecided;  // what the search gave up on, and why; never a pass
+  std::set<std::size_t> lost;          // acknowledged writes that the final tree lacks: all of them
   [[nodiscard]] bool passed() const { return violations.empty() && undecided.empty(); }
 };
 

@@ -91,7 +91,7 @@ class Facts {
 // Errors that a write gets from the tree: it went through the log to get them.
 [[nodiscard]] bool is_verdict_of_tree(jute::ErrorCode error);
 
-// Adds a violation unless the report holds kReportsMax of that rule.
+// Adds a violation unless the report holds enough of that rule.
 void complain(Report& report, Rule rule, std::string text, std::vector<std::size_t> operations);
 
 // As logs write it: 0x700000003.

@@ -71,6 +71,7 @@ void check_final_tree(const Facts& facts, Report& report) {
     const auto last = tree.nodes.find(path);
     auto operations = lost(fate, last == tree.nodes.end() ? nullptr : &last->second);
     if (operations.empty()) continue;
+    report.lost.insert(operations.begin(), operations.end());
     complain(
         report, Rule::kNothingLost,
         fmt::format("{}: acknowledged, and not in the tree at the end ({})", path,
