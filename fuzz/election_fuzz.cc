@@ -4,6 +4,7 @@
 
 #include "consensus/zab/election.h"
 #include "fuzz_input.h"
+#include "jute/codec.h"
 
 namespace {
 
