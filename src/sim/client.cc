@@ -123,8 +123,8 @@ void Client::stream_open(End end) {
   if (end != end_) return;
   phase_ = Phase::kConnecting;
   heard_at_ = sent_at_ = timeline_.now();
-  const jute::ConnectRequest request{0, last_seen_, options_.timeout_ms, session_,
-                                     session_.value == 0 ? Bytes(16, '\0') : password_};
+  const Bytes password = session_.value == 0 ? Bytes(16, '\0') : password_;
+  const jute::ConnectRequest request{0, last_seen_, options_.timeout_ms, session_, password};
   network_.send(end_, framed(jute::encode(request) + Bytes(1, '\0')));
 }
 
@@ -141,7 +141,6 @@ void Client::lose(const char* why) {
   end_ = 0;
   pending_.clear();
   is_closing_ = false;
-  if (is_probing_) probe_left_ = 0;
   timeline_.after(1 + dice_.skewed(100 * kMillisecond), [this] { dial(); });
 }
 
@@ -198,7 +197,6 @@ void Client::welcome(BytesView body) {
                        session_.value, server_ + 1);
   });
   set_watches_again();
-  if (is_probing_) probe();
 }
 
 void Client::forget_session(check::SessionEvent::Kind kind) {
@@ -353,6 +351,7 @@ std::size_t Client::begin(check::Operation operation, OpCode type, BytesView rec
 }
 
 void Client::think() {
+  if (is_probing_ && !is_probed_ && pending_.empty()) probe();
   if (is_asking_ && !options_.is_idle && phase_ == Phase::kThere && !is_closing_ &&
       pending_.size() < options_.pipeline)
     ask();
@@ -492,7 +491,6 @@ void Client::ask_close() {
 
 void Client::probe() {
   is_probing_ = true;
-  is_probed_ = false;
   if (phase_ != Phase::kThere || !pending_.empty()) return;
   check::Operation create;
   create.kind = Kind::kCreate;

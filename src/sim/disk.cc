@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "jute/codec.h"
+#include "storage/data_directory.h"
 #include "storage/epoch_files.h"
+#include "storage/flushed_mark.h"
 #include "storage/log_format.h"
 
 namespace synod::sim {
@@ -174,17 +176,28 @@ void Disk::wipe() {
   durable_epochs_.clear();
 }
 
+// Of the newest log only what the mark vouches for is fair: above it nobody can tell damage from
+// what a crash left of a write (storage/flushed_mark.h).
+std::uint64_t Disk::damageable_bytes(const std::string& path) {
+  const std::uint64_t size = files_->get(path).value_or("").size();
+  if (!is_log(path)) return size;
+  const auto mark = storage::read_mark(*files_, path.substr(0, path.rfind('/')));
+  if (!mark || !*mark) return 0;
+  const std::string newest = storage::log_name((*mark)->log_first_zxid);
+  return name_of(path) == newest ? std::min(size, (*mark)->offset) : size;
+}
+
 bool Disk::flip_bit(Dice& dice) {
   std::vector<std::string> candidates;
   for (const std::string& path : files_->paths()) {
-    if (is_history(path) && !dirty_.contains(path)) candidates.push_back(path);
+    if (is_history(path) && !dirty_.contains(path) && damageable_bytes(path) > 0)
+      candidates.push_back(path);
   }
   if (candidates.empty()) return false;
   const std::string& path = dice.one_of(candidates);
-  const std::size_t size = files_->get(path).value_or("").size();
-  if (size == 0) return false;
   is_damaged_ = true;
-  return files_->flip(path, dice.below(size), static_cast<char>(1 << dice.below(8)));
+  return files_->flip(path, dice.below(damageable_bytes(path)),
+                      static_cast<char>(1 << dice.below(8)));
 }
 
 void Disk::fill_up(bool is_full) {

@@ -78,6 +78,7 @@ class Disk final : public storage::FilePort {
   void schedule(storage::IoLane lane);
   void step(storage::IoLane lane);
   [[nodiscard]] Micros latency(const storage::FileOp& op);
+  [[nodiscard]] std::uint64_t damageable_bytes(const std::string& path);
   [[nodiscard]] std::optional<Error> fault(const storage::FileOp& op);
   void note(const storage::FileOp& op);
   void note_write(const storage::op::Write& write);

@@ -83,6 +83,11 @@ std::vector<std::int64_t> Ghost::chain_to(std::size_t server, Zxid zxid) {
 
 void Ghost::started(std::size_t server, const consensus::Beginning& beginning) {
   Server& at = servers_[server];
+  // A quorum of one has no epochs: what a crash took is as if it had never been.
+  if (servers_.size() == 1) {
+    chain_.erase(chain_.upper_bound(beginning.last_logged.value), chain_.end());
+    digests_.erase(digests_.upper_bound(beginning.last_logged.value), digests_.end());
+  }
   const std::size_t was_durable = at.durable;
   const std::int64_t last_durable = was_durable == 0 ? 0 : at.log[was_durable - 1];
   std::vector<std::int64_t> log = chain_to(server, beginning.last_logged);

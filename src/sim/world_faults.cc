@@ -158,12 +158,14 @@ void World::commit_crash(const Fault& fault, Dice& dice) {
       new_leader_crash_ = fault;
       return;
     case FaultKind::kCrashStep:
+      if (!servers_[server]->is_up()) return;
       excuses_[server].crash = true;
       crash_delay_[server] = fault.duration;
       servers_[server]->disk().crash_after(dice.below(40));
       // A crash amid the recovery from a crash.
       if (dice.below(4) == 0) {
         kill(server);
+        excuses_[server].crash = true;
         servers_[server]->disk().crash_after(dice.below(20));
         start(server);
       }
@@ -187,6 +189,9 @@ void World::commit_disk_fault(const Fault& fault, Dice& dice) {
   const std::size_t server = target(dice);
   Disk& disk = servers_[server]->disk();
   Excuses& excuses = excuses_[server];
+  const bool is_of_process =
+      fault.kind == FaultKind::kWriteError || fault.kind == FaultKind::kFlushError;
+  if (is_of_process && !servers_[server]->is_up()) return;
   switch (fault.kind) {
     case FaultKind::kBitFlip: {
       // Damage may cost the whole disk: it counts against the same budget.
