@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "jute/codec.h"
 #include "storage/epoch_files.h"
 #include "storage/flushed_mark.h"
 #include "storage/log_format.h"
@@ -73,6 +74,8 @@ class Recovery {
   Result<void> judge_newest_end(LogReader& reader, const LogFile& log, const LogEnd& end);
   Result<void> judge_unmarked_end(LogReader& reader, const LogFile& log, const LogEnd& end);
   Result<void> cut(const LogFile& log, const LogEnd& end);
+  Result<bool> could_be_unfinished(const LogFile& log, const LogEnd& end);
+  Result<void> forget();
   Result<void> make_durable(const std::string& directory, const std::string& name);
   [[nodiscard]] std::unexpected<Error> damaged_below_mark(const LogFile& log,
                                                           const std::string& what) const;
@@ -438,13 +441,65 @@ Result<void> Recovery::judge_unmarked_end(LogReader& reader, const LogFile& log,
 
 Result<void> Recovery::cut(const LogFile& log, const LogEnd& end) {
   const bool has_records = end.offset > kLogHeader.size();
-  warn(fmt::format("{}; {}. No such write was ever acknowledged. The log ends at zxid 0x{}.",
-                   end.text, has_records ? "the file was cut there" : "the file was removed",
+  const Result<bool> is_unfinished = could_be_unfinished(log, end);
+  if (!is_unfinished) return std::unexpected(is_unfinished.error());
+  const bool forgets = options_.is_member && !*is_unfinished;
+  warn(fmt::format("{}; {}. {} The log ends at zxid 0x{}.", end.text,
+                   has_records ? "the file was cut there" : "the file was removed",
+                   forgets ? "It does not look like a write that a crash interrupted: this server "
+                             "votes again when it was synchronised."
+                           : "No such write was ever acknowledged.",
                    hex(report_.last_zxid)));
+  if (forgets) {
+    if (auto forgotten = forget(); !forgotten) return forgotten;
+  }
   if (!has_records) return remove_log(log);
   return files_.perform({op::Open{.handle = kHandle, .path = log_path(log)},
                          op::Truncate{.handle = kHandle, .size = end.offset},
                          op::Flush{.handle = kHandle}, op::Close{.handle = kHandle}});
+}
+
+// A crash leaves each sector of a write as it was to become or as it was before: zeros, or nothing
+// behind the end of the file. Where every sector of a record holds something, it was all written,
+// perhaps flushed and acknowledged, and damaged since.
+Result<bool> Recovery::could_be_unfinished(const LogFile& log, const LogEnd& end) {
+  constexpr std::uint64_t kSectorBytes = 512;
+  LogReader reader(files_, log_path(log), log.size, options_.chunk_bytes);
+  const auto record = files_.read(log_path(log), end.offset, kLogHeader.size());
+  if (!record) return std::unexpected(record.error());
+  std::uint64_t record_end = end.offset + kRecordPrefixBytes;
+  if (record->size() >= kRecordPrefixBytes) {
+    const auto length = jute::load_big_endian<std::int32_t>(record->data() + 8);
+    if (length > 0 && end.offset > 0)
+      record_end += static_cast<std::uint64_t>(length) + kRecordFrameBytes - kRecordPrefixBytes;
+  }
+  if (record_end > log.size) {  // then nothing can follow, and what is missing are whole sectors
+    const auto behind = reader.find_whole_record(end.offset + 1, last_in_logs_);
+    if (!behind) return std::unexpected(behind.error());
+    if (*behind) return false;
+    if (log.size % kSectorBytes == 0) return true;
+    record_end = log.size;
+  }
+  for (std::uint64_t from = end.offset; from < record_end;) {
+    const std::uint64_t to = std::min(record_end, from - from % kSectorBytes + kSectorBytes);
+    const auto sector = files_.read(log_path(log), from, static_cast<std::size_t>(to - from));
+    if (!sector) return std::unexpected(sector.error());
+    if (sector->find_first_not_of('\0') == Bytes::npos) return true;
+    from = to;
+  }
+  return false;
+}
+
+// acceptedEpoch alone is the sign of a server without memory.
+Result<void> Recovery::forget() {
+  const auto accepted = read_epoch(files_, directory_.snapshots(), kAcceptedEpochName);
+  if (!accepted) return std::unexpected(accepted.error());
+  if (!*accepted) {
+    auto written = files_.perform(write_epoch(directory_.snapshots(), kAcceptedEpochName,
+                                              report_.last_zxid.epoch(), kHandle));
+    if (!written) return written;
+  }
+  return remove(directory_.snapshots(), kCurrentEpochName);
 }
 
 // A process that was killed leaves bytes and names that are in the system's memory only. They are
@@ -498,7 +553,7 @@ Result<void> Recovery::forget_current_epoch(const Error& error, bool is_promise_
   if (!options_.is_member) return {};
   if (!is_promise_known) return std::unexpected(error);
   warn(error.text + "; the file was removed, and the server votes again when it was synchronised");
-  return remove(directory_.snapshots(), kCurrentEpochName);
+  return forget();
 }
 
 bool Recovery::has_initialize_marker() {

@@ -67,7 +67,8 @@ struct RecoveryReport {
   std::vector<LoggedEntry> recent;
   // False: this directory may be less than what its server promised or acknowledged: it is empty
   // (and no `initialize` marker says that this is how it should be; honoured once), or its server
-  // has not been synchronised since it was, or currentEpoch could not be read.
+  // has not been synchronised since it was, or currentEpoch could not be read, or the log's end
+  // was cut where a crash alone would not have left it like that.
   bool has_memory = true;
   std::vector<std::string> warnings;  // for the operator, in the order things were found
 
