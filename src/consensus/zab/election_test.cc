@@ -255,6 +255,58 @@ TEST_P(Elections, GroupsNeedAMajorityOfGroups) {
   EXPECT_EQ(network.common_leader(), 7);
 }
 
+// ---- the port is open to everybody --------------------------------------------------------------
+
+// Silence, noise, and noise behind a good beginning; never a member's number: without
+// authentication between servers, who says that is believed.
+Bytes noise(Random& random) {
+  Bytes bytes;
+  switch (random.below(4)) {
+    case 0:
+      break;
+    case 1:
+      bytes = encode_initial_message({static_cast<std::int64_t>(4 + random.below(300))},
+                                     {{"nowhere", 1}});
+      break;
+    case 2:
+      bytes = encode_initial_message(kAnonymous, {{"0.0.0.0", 1}});
+      break;
+    default:
+      bytes = encode_initial_message({9}, {{"h", 1}}).substr(0, random.below(30));
+  }
+  const Notification vote{.state = static_cast<Role>(random.below(4)),
+                          .vote = {.leader = {static_cast<std::int64_t>(random.below(5))},
+                                   .zxid = Zxid::of(99, 99),
+                                   .round = static_cast<std::int64_t>(random.next()),
+                                   .peer_epoch = 99},
+                          .config = "version=ffffffff"};
+  for (std::uint64_t i = 0; i < random.below(4); ++i) bytes += framed(encode_notification(vote));
+  for (std::uint64_t i = 0; i < random.below(60); ++i) {
+    bytes.push_back(static_cast<char>(random.next()));
+  }
+  return bytes;
+}
+
+TEST_P(Elections, NoiseOnThePortChangesNothing) {
+  ElectionNetwork network(ensemble(3), GetParam());
+  network.start(1, {.last_logged = kOne, .current_epoch = 1});
+  for (int i = 0; i < 300; ++i) {
+    const Bytes bytes = noise(network.random());
+    network.feed(1, network.connect(1), bytes);
+  }
+  network.start(2, {.last_logged = kOne, .current_epoch = 1});
+  network.run_for(1500);
+  ASSERT_EQ(network.common_leader(), 2);
+  for (int i = 0; i < 300; ++i) {
+    const int to = 1 + i % 2;
+    const Bytes bytes = noise(network.random());
+    network.feed(to, network.connect(to), bytes);
+  }
+  network.start(3, {.last_logged = kTwo, .current_epoch = 1});
+  network.run_for(1500);
+  EXPECT_EQ(network.common_leader(), 2);
+}
+
 // ---- anything at all ----------------------------------------------------------------------------
 
 void break_something(ElectionNetwork& network, int count) {

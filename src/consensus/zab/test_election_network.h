@@ -160,10 +160,10 @@ class ElectionNetwork {
   }
   [[nodiscard]] Random& random() { return random_; }
 
-  // Bytes of somebody who is no server, on a new connection.
+  // A new connection of somebody who is no server and listens to nothing.
   LinkId connect(std::int64_t to) {
     const std::int64_t number =
-        add_link({.server = {0}, .link = {0}, .is_open = true, .inbox = {}},
+        add_link({.server = {0}, .link = {0}, .is_open = false, .inbox = {}},
                  {.server = {to}, .link = {}, .is_open = true, .inbox = {}});
     accept(number);
     return links_.at(number).ends[1].link;
