@@ -36,7 +36,8 @@ HELP = """
 
 
 def say(text):
-    print(text, flush=True)
+    sys.stdout.write(text + "\n")  # at once: several threads speak
+    sys.stdout.flush()
 
 
 def free_port(wanted=0):
@@ -97,10 +98,13 @@ class Server:
             while True:
                 has_ended = process.poll() is not None
                 for line in log.readlines():
-                    if any(word in line for word in ("leading", "following", "observing", "looking", "error", "critical")):
-                        say(f"  server {self.number}: {line.rstrip().split('] ', 1)[-1]}")
+                    is_told = any(word in line for word in ("leading", "following", "observing", "looking", "error", "critical"))
+                    if is_told and not self.cluster.is_stopping:
+                        say(f"  server {self.number}: {line.rstrip().split('] ')[-1]}")
+                if has_ended and not self.cluster.is_stopping:
+                    say(f"  server {self.number} ended (status {process.returncode})")
                 if has_ended:
-                    return None if self.cluster.is_stopping else say(f"  server {self.number} ended (status {process.returncode})")
+                    return
                 time.sleep(0.05)
 
     def signal(self, number):
