@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/assert.h"
 #include "jute/codec.h"
 
 namespace synod::net {
@@ -147,11 +148,12 @@ Bytes LinkGuard::take_arrived() { return std::exchange(arrived_, {}); }
 
 void LinkGuard::send(Bytes bytes) {
   if (!failure_.empty()) return;
-  if (stage_ == Stage::kInitial && side_ == Side::kDialled) {
-    write(bytes);
-    return begin_sasl();
-  }
-  held_.push(std::move(bytes));
+  if (stage_ != Stage::kInitial || side_ != Side::kDialled) return held_.push(std::move(bytes));
+  const std::optional<std::size_t> size = initial_size(bytes);
+  SYNOD_ASSERT(size && *size != 0);  // the engine sends it in one piece, or with more behind it
+  write(BytesView(bytes).substr(0, *size));
+  held_.push(bytes.substr(*size));
+  begin_sasl();
 }
 
 void LinkGuard::write(BytesView plain) {

@@ -4,8 +4,8 @@
 //   quorum port:   [TLS] [SASL] the engine's bytes
 //   election port: [TLS] the dialler's initial message [SASL] the engine's other bytes
 //
-// The initial message is the first thing the engine sends on a link it dialled there. On one that
-// was accepted it is held back until SASL has said who that is.
+// The engine's first send on a link that it dialled there begins with the whole initial message. On
+// one that was accepted it is held back until SASL has said who that is.
 #pragma once
 
 #include <cstdint>
