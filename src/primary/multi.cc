@@ -1,4 +1,5 @@
 // The multi request (reference, protocol section 11): all of its parts or none.
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -83,6 +84,18 @@ std::optional<std::vector<OpCode>> multi_types(BytesView body) {
   types.reserve(parts->size());
   for (const Part& part : *parts) types.push_back(part.type);
   return types;
+}
+
+bool wants_ephemeral(OpCode type, BytesView body) {
+  if (type == OpCode::kMulti) {
+    const auto parts = split(body);
+    return parts && std::ranges::any_of(*parts, [](const Part& part) {
+             return wants_ephemeral(part.type, part.record);
+           });
+  }
+  if (type != OpCode::kCreate && type != OpCode::kCreate2) return false;
+  const auto request = jute::decode<jute::CreateRequest>(body);
+  return request && (request->flags == 1 || request->flags == 3);
 }
 
 // Evaluation stops at the first part that is refused. The log then holds the parts before it as

@@ -190,7 +190,8 @@ Primary::Checked Primary::check_create(const Context& context, const Creation& c
   if (const auto problem =
           mode_problem(creation.type, creation.flags, creation.ttl_ms, has_extended_types))
     return Refusal(*problem);
-  if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
+  if (const auto problem = session_problem(context.request, is_ephemeral_mode(creation.flags)))
+    return Refusal(*problem);
   if (!creation.path) return Refusal(ErrorCode::kMarshallingError);
   std::string path(*creation.path);
   if (path.find('/') == std::string::npos || path.find('\0') != std::string::npos)
@@ -244,7 +245,7 @@ Primary::Checked Primary::check_create(const Context& context, const Creation& c
 // Reference, protocol section 6.2. The path is not validated in full: "/a/" is simply not there.
 Primary::Checked Primary::check_delete(const Context& context,
                                        const jute::PathVersionRequest& request) {
-  if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
+  if (const auto problem = session_problem(context.request)) return Refusal(*problem);
   if (!request.path) return Refusal(ErrorCode::kMarshallingError);
   const std::string_view path = *request.path;
   if (path.find('/') == std::string_view::npos || path.find('\0') != std::string_view::npos ||
@@ -288,7 +289,7 @@ void Primary::stage_child_gone(const Context& context, std::string_view path) {
 Primary::Checked Primary::check_set_data(const Context& context,
                                          const jute::SetDataRequest& request) {
   const std::string_view path = request.path.value_or("");  // null is as little a path as ""
-  if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
+  if (const auto problem = session_problem(context.request)) return Refusal(*problem);
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
   if (state::is_poisonous_quota(path, request.data)) return Refusal(ErrorCode::kBadArguments);
   auto node = overlay_.find(path);
@@ -313,7 +314,7 @@ Primary::Checked Primary::check_set_data(const Context& context,
 Primary::Checked Primary::check_set_acl(const Context& context,
                                         const jute::SetAclRequest& request) {
   const std::string_view path = request.path.value_or("");  // null is as little a path as ""
-  if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
+  if (const auto problem = session_problem(context.request)) return Refusal(*problem);
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
   const auto acl = resolve_acl(request.acl, *context.request.ids, options_.schemes);
   if (!acl) return Refusal(ErrorCode::kInvalidAcl);
@@ -332,7 +333,7 @@ Primary::Checked Primary::check_set_acl(const Context& context,
 // Reference, protocol section 6.5; only inside a multi.
 Primary::Checked Primary::check_version(const Context& context,
                                         const jute::PathVersionRequest& request) {
-  if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
+  if (const auto problem = session_problem(context.request)) return Refusal(*problem);
   const std::string_view path = request.path.value_or("");
   if (!state::is_valid_path(path)) return Refusal(ErrorCode::kBadArguments);
   const auto node = overlay_.find(path);
@@ -346,7 +347,7 @@ Primary::Checked Primary::check_version(const Context& context,
 // Reference, protocol section 6.6: a standalone server has no membership to change.
 Primary::Checked Primary::check_reconfig(const Context& context) {
   if (!options_.allows_reconfig) return Refusal(ErrorCode::kReconfigDisabled);
-  if (const auto problem = session_problem(context.request.session)) return Refusal(*problem);
+  if (const auto problem = session_problem(context.request)) return Refusal(*problem);
   return Refusal(ErrorCode::kUnimplemented);
 }
 
@@ -376,7 +377,10 @@ Primary::Checked Primary::close_session(const Context& context) {
   return record.size() <= room ? record : record_of(jute::CloseSessionTxn{});
 }
 
-std::optional<ErrorCode> Primary::session_problem(SessionId session) const {
+std::optional<ErrorCode> Primary::session_problem(const Request& request,
+                                                  bool for_ephemeral) const {
+  if (request.is_local_session && !for_ephemeral) return std::nullopt;
+  const SessionId session = request.session;
   if (closing_.contains(session)) return ErrorCode::kSessionExpired;
   if (!is_open(session)) return ErrorCode::kUnknownSession;
   return std::nullopt;

@@ -32,11 +32,15 @@ struct Request {
   std::shared_ptr<const state::AuthIds> ids;
   // Refused already, for a reason that is not of the tree; the record of it is still to be made.
   std::optional<jute::ErrorCode> refusal;
+  // A local session: its server alone knows of it, and it owns nothing (quorum protocol 5.9).
+  bool is_local_session = false;
 };
 
 // Would the body be read to its end? What is not must be answered where it came in: a Java leader
 // that is sent such a request never commits again (reference, quorum protocol section 5.2).
 [[nodiscard]] bool is_well_formed(jute::OpCode type, BytesView body);
+// Does the request, or a part of it, ask for an ephemeral node?
+[[nodiscard]] bool wants_ephemeral(jute::OpCode type, BytesView body);
 
 // What the parts of a multi are, as its reply calls them. Nothing: the body is no well-formed multi
 // of writes.
@@ -105,7 +109,8 @@ class Primary {
   Checked close_session(const Context& context);
   Checked check_multi(const Context& context);
 
-  [[nodiscard]] std::optional<ErrorCode> session_problem(SessionId session) const;
+  [[nodiscard]] std::optional<ErrorCode> session_problem(const Request& request,
+                                                         bool for_ephemeral = false) const;
   [[nodiscard]] bool may(const Context& context, const NodeView& node, std::int32_t wanted) const;
   [[nodiscard]] std::optional<ErrorCode> quota_problem(std::string_view path, std::int64_t bytes,
                                                        std::int64_t count) const;

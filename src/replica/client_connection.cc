@@ -289,6 +289,7 @@ void ClientConnection::run(const Waiting& request) {
       return;
     case Waiting::Kind::kRefused:
       Frame(output_, request.xid, lane_.state.applied(), request.error).finish();
+      if (request.type == OpCode::kCloseSession) is_ending_ = true;
       return answered(request.since);
     case Waiting::Kind::kSync:
     case Waiting::Kind::kSynced: {

@@ -87,8 +87,9 @@ class ClientConnection final : public state::Watcher,
   // is answered; and before it whatever else the client asked for before it (a sync among that is
   // done, for the commit came after it).
   bool answer(std::int32_t cxid, const state::ApplyResult& result, SteadyTimeMs now);
-  void refuse(std::uint64_t ticket, jute::ErrorCode error,
-              SteadyTimeMs now);                             // when its turn comes
+  // A write that leaves no transaction: refused, or (kOk) the end of a local session. Told when its
+  // turn comes.
+  void refuse(std::uint64_t ticket, jute::ErrorCode error, SteadyTimeMs now);
   void answer_sync(std::uint64_t ticket, SteadyTimeMs now);  // likewise
   // The core has proposed or forwarded that write: nobody but the log can say now what became of
   // it.

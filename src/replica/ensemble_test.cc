@@ -15,6 +15,8 @@ class EnsembleStory : public testing::TestWithParam<std::string> {};
 EnsembleOptions options_for(const std::string& name) {
   EnsembleOptions options;
   if (name.starts_with("observer")) options.observers = 1;
+  options.replica.has_local_sessions = name.starts_with("local_sessions");
+  options.replica.upgrades_local_sessions = name == "local_sessions";
   return options;
 }
 

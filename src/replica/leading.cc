@@ -51,6 +51,7 @@ void Replica::propose_write(Submission submission, Time now) {
   primary::Request& request = submission.request;
   if (request.type != OpCode::kCloseSession && !sessions_.owns({}, request.session))
     request.refusal = ErrorCode::kSessionMoved;
+  request.is_local_session = may_be_local(request.session);
   submission.from->note_in_doubt(submission.ticket);
   const auto refusal = propose(request, now);
   if (!refusal) return;
@@ -58,11 +59,16 @@ void Replica::propose_write(Submission submission, Time now) {
   submission.from->refuse(submission.ticket, *refusal, now.steady);
 }
 
-void Replica::take_forwarded(LinkId learner, const ServiceMessage& message, Time now) {
+void Replica::take_forwarded(LinkId learner, ServiceMessage message, Time now) {
   jute::Reader in(message.data);
   const auto prefix = jute::decode<RequestPrefix>(in);
   if (!prefix) return drop_link(learner, "a forwarded request that does not parse");
-  if (prefix->type == OpCode::kSync) {
+  const bool is_sync = prefix->type == OpCode::kSync;
+  if (const auto behind = behind_sync_.find(learner);
+      behind != behind_sync_.end() && (!is_sync || !behind->second.held.empty()))
+    return behind->second.held.push_back(std::move(message));
+  if (is_sync) {
+    ++behind_sync_[learner].syncs;
     return await_read_index({.kind = Waiter::Kind::kSync,
                              .after = proposed_,
                              .from = nullptr,
@@ -88,7 +94,8 @@ void Replica::propose_forwarded(LinkId learner, primary::Request request, Time n
     request.refusal = ErrorCode::kUnimplemented;
   else if (is_of_session && !sessions_.owns(learner, request.session))
     request.refusal = ErrorCode::kSessionMoved;
-  if (request.type == OpCode::kCreateSession) opening_[request.session] = {nullptr, learner};
+  if (request.type == OpCode::kCreateSession) opening_[request.session] = {nullptr, learner, false};
+  request.is_local_session = may_be_local(request.session);
   if (const auto refusal = propose(request, now)) {
     request.refusal = refusal;
     (void)propose(request, now);
@@ -96,6 +103,15 @@ void Replica::propose_forwarded(LinkId learner, primary::Request request, Time n
 }
 
 // ---- sync -------------------------------------------------------------------------------------
+
+void Replica::answer_forwarded_sync(LinkId learner, Time now) {
+  engine_->send_to_learner(learner, {ServiceMessage::Kind::kSynced, {}, {}});
+  const auto behind = behind_sync_.find(learner);
+  if (behind == behind_sync_.end() || --behind->second.syncs > 0) return;
+  auto held = std::move(behind->second.held);
+  behind_sync_.erase(behind);
+  for (ServiceMessage& message : held) take_forwarded(learner, std::move(message), now);
+}
 
 // One question serves all that came in a turn.
 void Replica::await_read_index(Waiter waiter) {

@@ -37,14 +37,18 @@ void Replica::was_cut(std::optional<Zxid> last, Time now) {
       }
       replace_tree(*tree, now);
     }
-    is_tree_stale_ = false;
+  } else {
+    uncommitted_.insert(uncommitted_.end(), cut_tail_.rbegin(), cut_tail_.rend());
   }
+  cut_tail_.clear();
+  is_tree_stale_ = false;
   engine_->was_cut(last);
 }
 
 // ---- the leader sends its tree ----------------------------------------------------------------
 
-void Replica::take_snapshot_bytes(BytesView bytes) {
+void Replica::take_snapshot_bytes(BytesView bytes, Time now) {
+  receiving_->heard_at = now.steady;
   if (!receiving_->intake) {
     receiving_->rest.append(bytes);
     return;
@@ -59,6 +63,15 @@ void Replica::take_snapshot_bytes(BytesView bytes) {
   receiving_->rest = receiving_->intake->take_rest();
   journal_.install(receiving_->intake->take_state());
   receiving_->intake.reset();
+}
+
+// The engine waits for us, and we for a leader that may have vanished without a word.
+void Replica::drop_stalled_snapshot(Time now) {
+  if (!receiving_ || !receiving_->intake) return;
+  if (now.steady.value - receiving_->heard_at.value <= options_.max_pause_ms) return;
+  const LinkId link = receiving_->link;
+  receiving_.reset();
+  drop_link(link, "nothing more comes of the leader's snapshot");
 }
 
 // The engine hears of it at once, or behind the installation if that can no longer be stopped.

@@ -73,7 +73,9 @@ Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Links& 
                                                std::move(options), loader.finish(),
                                                std::move(*recovery), std::move(*files_there), now));
   // Java refuses a directory that holds a log and no snapshot.
-  if (is_without_snapshot && !replica->is_provisional()) {
+  const bool is_mutant = is_mutated(Mutation::kSnapshotOfUncommitted);
+  if ((is_without_snapshot && !replica->is_provisional()) ||
+      (is_mutant && replica->is_provisional())) {
     if (auto taken = replica->snapshotter_.take_now(*replica->state_); !taken)
       return std::unexpected(taken.error());
   }
@@ -100,6 +102,7 @@ Replica::Replica(storage::FilePort& files, Links& links, Host& host,
       sender_(links, *state_),
       feeder_(files, links, options_.directory),
       sessions_(options_.tick_ms),
+      local_(options_.tick_ms),
       reaper_(options_.reaper),
       throttle_(options_.connection_throttle, options_.seed, now.steady),
       paused_since_(now.steady) {
@@ -130,13 +133,16 @@ void Replica::tick(Time now) {
   if (failure_) return;
   engine_->tick(now.steady);
   journal_.hold_over();
+  drop_stalled_snapshot(now);
+  if (is_serving()) expire_local_sessions(now);
   if (is_serving() && is_leading()) {
     expire_sessions(now);
     reap(now);
   }
   run(now);
-  if (!status_.is_serving && now.steady.value - paused_since_.value > options_.max_pause_ms)
-    end_all_clients();
+  const bool is_paused_too_long =
+      !status_.is_serving && now.steady.value - paused_since_.value > options_.max_pause_ms;
+  if (is_paused_too_long || is_turning_clients_away()) end_all_clients();
 }
 
 void Replica::io_done(storage::IoToken token, Result<void> result, Time now) {
@@ -188,7 +194,7 @@ void Replica::received(LinkId link, BytesView bytes, Time now) {
   if (failure_) return;
   engine_->tick(now.steady);
   if (receiving_ && receiving_->link == link)
-    take_snapshot_bytes(bytes);
+    take_snapshot_bytes(bytes, now);
   else
     engine_->received(link, bytes);
   run(now);
@@ -272,7 +278,9 @@ void Replica::start_snapshot() {
 }
 
 void Replica::carry_out(const consensus::effect::Cut& cut, Time /*now*/) {
-  while (!uncommitted_.empty() && uncommitted_.back().zxid > cut.after) uncommitted_.pop_back();
+  cut_tail_.clear();
+  for (; !uncommitted_.empty() && uncommitted_.back().zxid > cut.after; uncommitted_.pop_back())
+    cut_tail_.push_back(std::move(uncommitted_.back()));
   if (cut.after < state_->applied()) is_tree_stale_ = true;
   cut_after_ = cut.after;
   journal_.cut(cut.after);
@@ -307,6 +315,7 @@ void Replica::link_gone(LinkId link) {
   sender_.gone(link);
   feeder_.gone(link);
   sessions_.learner_lost(link);
+  behind_sync_.erase(link);
   std::erase_if(waiters_, [&](const Waiter& waiter) {
     return waiter.kind == Waiter::Kind::kSync && !waiter.from && waiter.learner == link;
   });
@@ -330,14 +339,15 @@ void Replica::carry_out(const consensus::effect::SendSnapshot& snapshot, Time no
   sender_.start(snapshot.link);
 }
 
-void Replica::carry_out(const consensus::effect::ReceiveSnapshot& snapshot, Time /*now*/) {
+void Replica::carry_out(const consensus::effect::ReceiveSnapshot& snapshot, Time now) {
   SYNOD_ASSERT(!receiving_);
-  receiving_ = Receiving{snapshot.link,
-                         snapshot.zxid,
-                         std::make_unique<SnapshotIntake>(options_.owner_rules, snapshot.zxid),
-                         {},
-                         false};
-  take_snapshot_bytes(snapshot.first_bytes);
+  receiving_ =
+      Receiving{.link = snapshot.link,
+                .zxid = snapshot.zxid,
+                .intake = std::make_unique<SnapshotIntake>(options_.owner_rules, snapshot.zxid),
+                .rest = {},
+                .heard_at = now.steady};
+  take_snapshot_bytes(snapshot.first_bytes, now);
 }
 
 void Replica::carry_out(const consensus::effect::ReadLog& range, Time /*now*/) {
@@ -447,9 +457,14 @@ void Replica::apply(const consensus::Entry& entry, Time now) {
   }
   if (txn->header.type == OpCode::kCreateSession || txn->header.type == OpCode::kCloseSession) {
     after_session_txn(*txn, result, now);
-  } else if (const auto connection = sessions_.connection_of(txn->header.client_id)) {
+  } else if (const auto connection = connection_of(txn->header.client_id)) {
     answer(*connection, txn->header.cxid, result, now);
   }
+}
+
+Replica::Connection Replica::connection_of(SessionId session) const {
+  auto connection = sessions_.connection_of(session);
+  return connection || local_.size() == 0 ? connection : local_.connection_of(session);
 }
 
 // False: it was not this connection's request.
@@ -473,10 +488,11 @@ void Replica::after_session_txn(const jute::Txn& txn, const state::ApplyResult& 
   sessions_.add(session, timeout_ms, now.steady);
   const auto opening = opening_.extract(session);
   if (opening.empty()) return;
-  const auto& [from, learner] = opening.mapped();
+  const auto& [from, learner, was_local] = opening.mapped();
   if (!from) return (void)sessions_.move_to(session, learner, now.steady);
+  if (was_local) local_.remove(session);
   if (from->is_gone()) return;
-  from->session_opened(session, timeout_ms);
+  if (!was_local) from->session_opened(session, timeout_ms);
   sessions_.attach(session, timeout_ms, from, now.steady);
 }
 

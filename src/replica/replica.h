@@ -71,6 +71,10 @@ struct Options {
   bool is_flushing = true;                                        // forceSync
   std::int64_t log_warning_threshold_ms = 1000;                   // fsync.warningthresholdms
   std::int64_t tick_ms = 2000;
+  // Sessions that only this server knows of, as long as they make no ephemeral node.
+  bool has_local_sessions = false;       // localSessionsEnabled
+  bool upgrades_local_sessions = false;  // localSessionsUpgradingEnabled
+  bool leader_serves = true;             // leaderServes
   // Clients are kept for so long while nobody serves them (syncLimit ticks).
   std::int64_t max_pause_ms = 10'000;
   std::size_t max_outstanding = 1000;  // globalOutstandingLimit
@@ -134,7 +138,7 @@ class Replica {
   [[nodiscard]] std::size_t outstanding() const {
     return outstanding_.load(std::memory_order_relaxed);
   }
-  [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
+  [[nodiscard]] std::size_t session_count() const { return sessions_.size() + local_.size(); }
 
  private:
   using LinkId = consensus::LinkId;
@@ -155,6 +159,7 @@ class Replica {
   struct Opening {
     Connection from;  // null: a client of `learner`
     LinkId learner;
+    bool was_local = false;  // and is connected here
   };
   // A session that the leader was asked about.
   struct Revalidating {
@@ -172,6 +177,7 @@ class Replica {
     Zxid zxid;
     std::unique_ptr<SnapshotIntake> intake;  // null: it is complete
     Bytes rest;                              // came behind it
+    SteadyTimeMs heard_at;
     bool is_link_gone = false;
   };
 
@@ -206,6 +212,7 @@ class Replica {
   void apply_next(Time now);
   void apply(const consensus::Entry& entry, Time now);
   void after_session_txn(const jute::Txn& txn, const state::ApplyResult& result, Time now);
+  [[nodiscard]] Connection connection_of(SessionId session) const;
   bool answer(ClientConnection& connection, std::int32_t cxid, const state::ApplyResult& result,
               Time now);
   void count_outstanding();
@@ -216,7 +223,8 @@ class Replica {
 
   // ---- replacing.cc: another tree takes the place of this one
   void was_cut(std::optional<Zxid> last, Time now);
-  void take_snapshot_bytes(BytesView bytes);
+  void take_snapshot_bytes(BytesView bytes, Time now);
+  void drop_stalled_snapshot(Time now);
   void snapshot_link_gone();
   void installed(std::unique_ptr<state::State> tree, Time now);
   void replace_tree(state::State& by, Time now);
@@ -241,12 +249,31 @@ class Replica {
   }
   [[nodiscard]] bool is_leading() const { return status_.role == consensus::Role::kLeading; }
 
+  template <class Visit>
+  void for_each_client(const Visit& visit) const {
+    sessions_.for_each_connection(visit);
+    local_.for_each_connection(visit);
+  }
+
+  // ---- local_sessions.cc
+  void open_local_session(const Connection& from, std::int32_t timeout_ms, Time now);
+  [[nodiscard]] bool resume_local_session(const Submission& submission, Time now);
+  [[nodiscard]] bool is_settled_here(const Submission& submission, Time now);
+  void upgrade(const Connection& from, SessionId session, Time now);
+  void expire_local_sessions(Time now);
+  [[nodiscard]] bool may_be_local(SessionId session) const;
+
+  [[nodiscard]] bool is_turning_clients_away() const {
+    return !options_.leader_serves && is_leading();
+  }
+
   // ---- leading.cc: what only the leader does
   [[nodiscard]] std::optional<jute::ErrorCode> propose(const primary::Request& request, Time now);
   void propose_write(Submission submission, Time now);
   void await_read_index(Waiter waiter);
   void ask_read_index();
-  void take_forwarded(LinkId learner, const consensus::ServiceMessage& message, Time now);
+  void take_forwarded(LinkId learner, consensus::ServiceMessage message, Time now);
+  void answer_forwarded_sync(LinkId learner, Time now);
   void propose_forwarded(LinkId learner, primary::Request request, Time now);
   void take_touches(BytesView touches, Time now);
   void revalidate(LinkId learner, BytesView question, Time now);
@@ -276,6 +303,7 @@ class Replica {
   SnapshotSender sender_;
   LogFeeder feeder_;
   SessionTracker sessions_;
+  SessionTracker local_;  // local sessions of this server
   Reaper reaper_;
   ConnectionThrottle throttle_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -286,6 +314,7 @@ class Replica {
   // The log was cut below what is in the tree, and the tree is not yet what the disk now says.
   bool is_tree_stale_ = false;
   Zxid cut_after_;  // what the last cut asked for
+  std::vector<consensus::Entry> cut_tail_;  // gone with it, the last first
   // The tree came from a Java leader, who changed it while sending: its digest means something only
   // when everything that was on its way then is applied.
   bool is_digest_muted_ = false;
@@ -303,6 +332,13 @@ class Replica {
   Zxid proposed_;
   std::uint64_t last_read_index_ = 0;
   bool wants_read_index_ = false;
+  // A Java learner takes the answer to a sync for the next thing its session waits for: what it
+  // forwarded after a sync is not even looked at before that is answered.
+  struct BehindSync {
+    int syncs = 0;  // without an answer
+    std::deque<consensus::ServiceMessage> held;
+  };
+  std::map<LinkId, BehindSync> behind_sync_;
 
   // Of a learner.
   std::size_t forwarded_ = 0;  // writes without an answer

@@ -50,6 +50,7 @@ void Replica::take(Submission submission, Time now) {
     case Submission::Kind::kOpenSession:
       return open_session(std::move(submission), now);
     case Submission::Kind::kResumeSession:
+      if (resume_local_session(submission, now)) return;
       if (!is_leading())
         return ask_about(submission.request.session,
                          {std::move(submission.from), submission.timeout_ms, false});
@@ -61,6 +62,7 @@ void Replica::take(Submission submission, Time now) {
                           .timeout_ms = submission.timeout_ms});
       return;
     case Submission::Kind::kWrite:
+      if (is_settled_here(submission, now)) return;
       return is_leading() ? propose_write(std::move(submission), now)
                           : forward_write(std::move(submission), now);
     case Submission::Kind::kSync:
@@ -85,13 +87,15 @@ bool Replica::is_admitted(const Submission& submission, Time now) {
 }
 
 void Replica::open_session(Submission submission, Time now) {
+  if (options_.has_local_sessions)
+    return open_local_session(submission.from, submission.timeout_ms, now);
   const primary::Request request{
       .session = next_session_id(),
       .type = OpCode::kCreateSession,
       .body = jute::encode(jute::CreateSessionTxn{submission.timeout_ms}),
       .ids = nullptr,
       .refusal = {}};
-  opening_[request.session] = {std::move(submission.from), {}};
+  opening_[request.session] = {std::move(submission.from), {}, false};
   if (!is_leading()) return forward(request);
   const auto refusal = propose(request, now);
   SYNOD_ASSERT(!refusal);  // it is well formed
@@ -120,6 +124,7 @@ void Replica::gone(const Connection& connection, Time now) {
   const ReadersPaused paused(host_);
   forwarded_ -= std::min(forwarded_, connection->writes_lost());
   sessions_.detach(connection->session(), *connection, now.steady);
+  local_.detach(connection->session(), *connection, now.steady);
 }
 
 // ---- what was waited for ----------------------------------------------------------------------
@@ -130,8 +135,7 @@ void Replica::finish(const Waiter& waiter, Time now) {
       return resume(waiter, now);
     case Waiter::Kind::kSync:
       if (waiter.from) return waiter.from->answer_sync(waiter.ticket, now.steady);
-      return engine_->send_to_learner(waiter.learner,
-                                      {consensus::ServiceMessage::Kind::kSynced, {}, {}});
+      return answer_forwarded_sync(waiter.learner, now);
   }
 }
 
@@ -165,6 +169,8 @@ void Replica::start_serving(Time now) {
         ask_about(session, {connection, connection->timeout_ms(), true});
     });
   }
+  local_.start_expiring(now.steady);
+  if (is_turning_clients_away()) return end_all_clients();
   for (Syncing& syncing : syncs) sync(std::move(syncing));
   const ReadersPaused paused(host_);
   std::vector<Connection> waiting;
@@ -173,8 +179,7 @@ void Replica::start_serving(Time now) {
     std::ranges::move(std::exchange(lane->paused, {}), std::back_inserter(waiting));
   }
   for (const Connection& connection : waiting) connection->unpause();
-  sessions_.for_each_connection(
-      [](SessionId, const Connection& connection) { connection->unpause(); });
+  for_each_client([](SessionId, const Connection& connection) { connection->unpause(); });
 }
 
 // Clients stay, but for those who would have to be told something that nobody knows now: what
@@ -183,6 +188,7 @@ void Replica::stop_serving(Time now) {
   paused_since_ = now.steady;
   primary_.forget();
   wants_read_index_ = false;
+  behind_sync_.clear();
   forwarded_ = 0;
   const ReadersPaused paused(host_);
   for (const auto& lane : lanes_) lane->is_paused = true;
@@ -199,7 +205,7 @@ void Replica::stop_serving(Time now) {
   for (const auto& [session, question] : std::exchange(revalidating_, {})) {
     if (!question.is_kept) question.from->end();
   }
-  sessions_.for_each_connection([](SessionId, const Connection& connection) {
+  for_each_client([](SessionId, const Connection& connection) {
     if (connection->writes_in_doubt() == 0) return;
     connection->end();
     connection->note_in_doubt(0);
@@ -208,7 +214,7 @@ void Replica::stop_serving(Time now) {
 
 void Replica::end_all_clients() {
   const ReadersPaused paused(host_);
-  sessions_.for_each_connection([](SessionId, const Connection& connection) { connection->end(); });
+  for_each_client([](SessionId, const Connection& connection) { connection->end(); });
   for (const auto& lane : lanes_) {
     for (const Connection& connection : std::exchange(lane->paused, {})) connection->end();
   }

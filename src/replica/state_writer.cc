@@ -2,15 +2,24 @@
 
 #include <utility>
 
+#include "base/mutation.h"
+
 namespace synod::replica {
 namespace {
 
 // A slice is short enough not to be felt by a heartbeat, long enough to be worth a write.
 constexpr std::size_t kSliceBytes = 256 * 1024;
 
+// The mutant's snapshot holds one transaction more than it says.
+Zxid zxid_of(const state::State& state) {
+  const Zxid applied = state.applied();
+  const bool is_lie = is_mutated(Mutation::kSnapshotOfUncommitted) && applied.counter() > 1;
+  return is_lie ? Zxid{applied.value - 1} : applied;
+}
+
 storage::SnapshotWriter::Options named_after(const state::State& state,
                                              storage::SnapshotWriter::Options options) {
-  options.zxid = state.applied();
+  options.zxid = zxid_of(state);
   return options;
 }
 
@@ -33,7 +42,7 @@ StateWriter::StateWriter(state::State& state, storage::SnapshotWriter::Options o
                          storage::FileHandleSource& handles)
     : file_(named_after(state, std::move(options)), handles),
       walk_(std::make_unique<state::SnapshotWalk>(state.tree())),
-      digest_{state.applied(), jute::kDigestVersion,
+      digest_{zxid_of(state), jute::kDigestVersion,
               static_cast<std::int64_t>(state.tree().digest())} {
   file_.begin(sessions_of(state), acls_of(state));
 }
