@@ -59,7 +59,7 @@ class Member:
         self.folder = pathlib.Path(folder) / f"{sid}-{kind}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.quorum_port, self.election_port, self.port = free_ports(3)
-        self.process = None
+        self.process, self.was_started = None, False
 
     @property
     def line(self):
@@ -73,6 +73,9 @@ class Member:
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
         (data / "myid").write_text(str(self.sid))
+        if not self.was_started:
+            (data / "initialize").touch()  # the operator's word that this directory was never anything else
+        self.was_started = True
         keys = {**ZOO_CFG, **config, "dataDir": data, "clientPort": self.port, "clientPortAddress": "127.0.0.1"}
         if self.role == "observer":
             keys["peerType"] = "observer"
