@@ -48,7 +48,10 @@ def grow(member, count, root):
 
 
 def started(ensemble, leads):
-    ensemble.start()
+    """The one that shall lead is up before the others, or a quicker quorum elects without it."""
+    ensemble.start(leads)
+    ensemble.members[leads].wait_for_election_port()
+    ensemble.start(*[sid for sid in ensemble.members if sid != leads])
     ensemble.wait()
     leader = ensemble.leader()
     require(leader.sid == leads, f"server {leader.sid} leads, {leads} should")

@@ -97,6 +97,15 @@ class Member:
             return ""
         return next((line[6:].strip() for line in answer.splitlines() if line.startswith("Mode:")), "")
 
+    def wait_for_election_port(self):
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                return socket.create_connection(("127.0.0.1", self.election_port), timeout=2).close()
+            except OSError:
+                time.sleep(0.05)
+        raise Failed(f"server {self.sid} does not open its election port\n{self.log[-2000:]}")
+
     def signal(self, number):
         self.process.send_signal(number)
 
