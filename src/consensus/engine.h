@@ -193,8 +193,8 @@ class Engine {
   // ---- the log
   // Everything up to here is on disk. Not called between a Cut and its answer.
   virtual void durable(Zxid up_to) = 0;
-  // The log now ends at `last` (at most what was asked for). Nothing: it could not be cut (no
-  // snapshot old enough is left), and the server has lost its memory: see Beginning::has_memory.
+  // The log now ends at `last` (at most what was asked for). Nothing: it could not be cut, for no
+  // snapshot old enough is left; log and tree are as before.
   virtual void was_cut(std::optional<Zxid> /*last*/) {}
   virtual void epochs_saved() {}
   // Part of the answer to ReadLog: entries without a gap behind the part before. `is_end`: this was

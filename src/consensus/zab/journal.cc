@@ -41,15 +41,17 @@ void Journal::cut(Zxid after) {
 void Journal::on_cut(std::optional<Zxid> last) {
   SYNOD_ASSERT(cut_under_way_.has_value());
   const Zxid asked = *std::exchange(cut_under_way_, std::nullopt);
-  // Cut further back than asked, or not at all: what was acknowledged once may be gone.
-  if (!last || *last < asked) has_memory_ = false;
+  needs_tree_ = !last;
   if (!last) return;
+  // Cut further back than asked: what was acknowledged once may be gone.
+  if (*last < asked) has_memory_ = false;
   history_.cut(*last);
   durable_ = *last;
   applied_ = std::min(applied_, *last);
 }
 
 void Journal::on_snapshot(Zxid zxid) {
+  needs_tree_ = false;
   history_.start(zxid, {});
   durable_ = applied_ = zxid;
 }

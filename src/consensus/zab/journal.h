@@ -44,6 +44,8 @@ class Journal {
   [[nodiscard]] std::uint32_t accepted_epoch() const { return accepted_epoch_; }
   [[nodiscard]] std::uint32_t current_epoch() const { return current_epoch_; }
   [[nodiscard]] bool has_memory() const { return has_memory_; }
+  // The tail could not be cut: only a whole tree can replace it.
+  [[nodiscard]] bool needs_tree() const { return needs_tree_; }
   [[nodiscard]] bool are_epochs_durable() const { return saves_under_way_ == 0; }
   // Nothing is on its way to the disk.
   [[nodiscard]] bool is_settled() const;
@@ -61,6 +63,7 @@ class Journal {
   int saves_under_way_ = 0;
   std::optional<Zxid> cut_under_way_;
   bool has_memory_ = true;
+  bool needs_tree_ = false;
 };
 
 }  // namespace synod::consensus::zab

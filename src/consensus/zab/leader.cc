@@ -115,7 +115,7 @@ void Leader::on_ack_epoch(LearnerHandler& learner, const QuorumPacket& packet) {
   if (phase_ == Phase::kPromises && payload != -1) {
     if (is_ahead(static_cast<std::uint32_t>(payload), packet.zxid))
       return drop(learner.link(), "it is ahead of us: it should lead");
-    if (learner.counts()) add_to(promised_, learner.server());
+    if (learner.counts() && packet.zxid.value >= 0) add_to(promised_, learner.server());
     if (shared_->membership().is_quorum(promised_)) return promises_complete();
   }
   if (phase_ >= Phase::kSynchronization) learner.sync(epoch_);

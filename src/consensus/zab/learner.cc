@@ -14,7 +14,6 @@ namespace synod::consensus::zab {
 namespace {
 
 constexpr int kMaxDials = 5;
-constexpr std::int64_t kRedialMs = 100;
 
 // Bugs that leave holes are caught at the next learner at the latest, unless it looks away as well.
 bool are_gaps_overlooked() {
@@ -31,7 +30,9 @@ bool Learner::is_observing() const { return shared_->status.role == Role::kObser
 // ---- the link ---------------------------------------------------------------------------------
 
 void Learner::start() {
-  give_up_dialling_at_ = shared_->after_ticks(shared_->options.init_limit);
+  const Options& options = shared_->options;
+  give_up_dialling_at_ =
+      shared_->after_ticks(options.connect_limit > 0 ? options.connect_limit : options.init_limit);
   dial();
 }
 
@@ -65,7 +66,7 @@ void Learner::unlinked(LinkId link) {
   if (stage_ != Stage::kDialling) return end("the link to the leader broke");
   // Elected, but perhaps not aware of it yet.
   if (dials_ >= kMaxDials) return end("the leader cannot be reached");
-  redial_at_ = SteadyTimeMs{shared_->now.value + kRedialMs};
+  redial_at_ = SteadyTimeMs{shared_->now.value + shared_->options.redial_ms};
 }
 
 void Learner::close_links() {
@@ -174,8 +175,10 @@ void Learner::send_ack_epoch() {
   stage_ = Stage::kPromised;
   Bytes payload;
   jute::Writer(payload).i32(promise_);
+  // A new promise is only worth something together with the end of our log.
+  const bool is_end_told = journal.has_memory() && !(journal.needs_tree() && promise_ == -1);
   send({.type = PacketType::kAckEpoch,
-        .zxid = journal.has_memory() ? journal.last_logged() : kNoZxid,
+        .zxid = is_end_told ? journal.last_logged() : kNoZxid,
         .data = payload});
 }
 
@@ -207,10 +210,23 @@ void Learner::on_trunc(Zxid zxid) {
 
 void Learner::was_cut() {
   if (stage_ != Stage::kCutting) return;
+  if (shared_->journal.needs_tree()) return ask_for_tree();
   if (shared_->journal.last_logged() != history_end_)
     return end("the log could not be cut where the leader asked for it");
   catch_up_from(history_end_);
   handle_packets();
+}
+
+// The leader knows our promise and where our log ends. Coming again we give it as -1, and it sends
+// its tree.
+void Learner::ask_for_tree() {
+  close_links();
+  reader_ = PacketReader();
+  held_.clear();
+  promise_ = -1;
+  dials_ = 0;
+  stage_ = Stage::kDialling;
+  start();
 }
 
 void Learner::on_snap(Zxid zxid) {

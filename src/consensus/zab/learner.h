@@ -63,6 +63,7 @@ class Learner {
   void send_ack_epoch();
   void on_sync_packet(const QuorumPacket& packet);
   void on_trunc(Zxid zxid);
+  void ask_for_tree();
   void on_snap(Zxid zxid);
   void catch_up_from(Zxid zxid);
   void on_new_leader(Zxid zxid);

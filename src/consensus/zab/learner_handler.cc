@@ -33,7 +33,6 @@ void LearnerHandler::send_leader_info(std::uint32_t epoch) {
 void LearnerHandler::promised(Zxid last_logged) {
   stage_ = Stage::kPromised;
   last_logged_ = last_logged;
-  if (last_logged.value < 0) has_memory_ = false;
 }
 
 // Until the leader is established all it inherited is history: the quorum that accepts NEWLEADER
@@ -47,6 +46,7 @@ void LearnerHandler::sync(std::uint32_t epoch) {
   SYNOD_ASSERT(stage_ == Stage::kPromised);
   stage_ = Stage::kSyncing;
   epoch_ = epoch;
+  if (shared_->options.is_snapshot_forced) return begin_with_snapshot();
   begin(plan_sync(shared_->journal.history(), cut(), last_logged_));
 }
 

@@ -118,14 +118,14 @@ TEST(ZabRandomSchedule, LogsMatchAndNothingCommittedIsLost) {
     Schedule schedule(seed);
     schedule.run();
     TestCluster& cluster = schedule.cluster();
-    ASSERT_THAT(cluster.violations(), IsEmpty());
+    ASSERT_THAT(cluster.violations(), IsEmpty()) << cluster.describe();
     ASSERT_TRUE(cluster.run_until([&] { return cluster.are_all_serving_and_equal(); }, 60'000))
         << cluster.describe();
     // The leader may have been one that nobody follows any more: then another takes over.
     ASSERT_TRUE(cluster.run_until([&] { return cluster.write_and_wait(2'000); }, 60'000))
         << cluster.describe();
     ASSERT_TRUE(cluster.run_until([&] { return cluster.are_all_serving_and_equal(); }));
-    ASSERT_THAT(cluster.violations(), IsEmpty());
+    ASSERT_THAT(cluster.violations(), IsEmpty()) << cluster.describe();
     ASSERT_THAT(cluster.warnings(), Not(Contains(HasSubstr("jumps"))));
     snap += cluster.count_sent("SNAP") > 0;
     trunc += cluster.count_sent("TRUNC") > 0;

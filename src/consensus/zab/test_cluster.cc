@@ -170,9 +170,16 @@ void TestCluster::stall_disk(NodeId id, bool is_stalled) {
 
 void TestCluster::purge_log(NodeId id) {
   Node& node = this->node(id);
-  node.disk.snapshot = node.engine && node.committed > 0 ? node.log[node.committed - 1].zxid
-                       : node.disk.history.empty()       ? Zxid{}
-                                                         : node.disk.history.back().zxid;
+  // Not ahead of the disk, and, while it is up, only of what is committed.
+  std::size_t count = node.disk.history.size();
+  if (node.engine) count = std::min(count, node.committed);
+  if (count > 0)
+    node.disk.snapshot = std::max(node.disk.snapshot, node.disk.history[count - 1].zxid);
+}
+
+void TestCluster::set_accepted_epoch(NodeId id, std::uint32_t epoch) {
+  SYNOD_ASSERT(!node(id).engine);
+  node(id).disk.accepted = epoch;
 }
 
 // ---- time -------------------------------------------------------------------------------------
@@ -550,6 +557,18 @@ bool TestCluster::write_and_wait(std::int64_t within_ms) {
   return bytes && run_until([&] { return is_committed(*bytes); }, within_ms);
 }
 
+void TestCluster::read_index(NodeId id, std::uint64_t token) {
+  event(id, [&](Zab& engine) { engine.read_index(token); });
+}
+
+void TestCluster::send_to_leader(NodeId id, ServiceMessage message) {
+  event(id, [&](Zab& engine) { engine.send_to_leader(std::move(message)); });
+}
+
+void TestCluster::send_to_learner(NodeId id, LinkId link, ServiceMessage message) {
+  event(id, [&](Zab& engine) { engine.send_to_learner(link, std::move(message)); });
+}
+
 // Of several that think so, the one with the newest epoch.
 std::optional<NodeId> TestCluster::serving_leader() const {
   std::optional<NodeId> leader;
@@ -564,7 +583,6 @@ std::optional<NodeId> TestCluster::serving_leader() const {
 
 bool TestCluster::is_up(NodeId id) const { return node(id).engine != nullptr; }
 const Status& TestCluster::status(NodeId id) const { return node(id).engine->status(); }
-Zab& TestCluster::engine(NodeId id) { return *node(id).engine; }
 
 std::vector<Zxid> TestCluster::applied(NodeId id) const {
   std::vector<Zxid> zxids;

@@ -47,6 +47,7 @@ class TestCluster {
   void isolate(NodeId node);
   void heal_all();
   void stall_disk(NodeId node, bool is_stalled);
+  void set_accepted_epoch(NodeId node, std::uint32_t epoch);  // of one that is down
   // A snapshot as of what is applied; the log before it is gone.
   void purge_log(NodeId node);
 
@@ -63,11 +64,14 @@ class TestCluster {
   std::optional<std::string> write_at(NodeId node);
   bool write_and_wait(std::int64_t within_ms = 20'000);  // until it is committed
 
+  void read_index(NodeId node, std::uint64_t token);
+  void send_to_leader(NodeId node, ServiceMessage message);
+  void send_to_learner(NodeId node, LinkId link, ServiceMessage message);
+
   // ---- looking
   [[nodiscard]] std::optional<NodeId> serving_leader() const;
   [[nodiscard]] bool is_up(NodeId node) const;
   [[nodiscard]] const Status& status(NodeId node) const;
-  [[nodiscard]] Zab& engine(NodeId node);
   [[nodiscard]] std::vector<Zxid> applied(NodeId node) const;
   [[nodiscard]] Zxid last_applied(NodeId node) const;
   [[nodiscard]] Zxid last_durable(NodeId node) const;
@@ -135,7 +139,6 @@ class TestCluster {
   std::vector<std::shared_ptr<Link>> links_;
   std::set<std::pair<NodeId, NodeId>> cut_off_;
   std::uint64_t writes_ = 0;
-  std::uint64_t reads_ = 0;
 
   std::vector<Entry> committed_;
   std::map<Zxid, std::pair<Zxid, std::string>> chain_;  // predecessor and bytes

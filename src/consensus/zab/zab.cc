@@ -154,10 +154,9 @@ void Zab::durable(Zxid up_to) {
 
 void Zab::was_cut(std::optional<Zxid> last) {
   journal_.on_cut(last);
-  if (!journal_.has_memory())
+  if (!last)
     outbox_.warn(
-        "the log could not be cut where the leader asked for it: this server votes again "
-        "once it has been synchronised");
+        "the log could not be cut where the leader asked for it: its whole tree is asked for");
   if (auto* role = learner()) role->was_cut();
   settle();
 }
