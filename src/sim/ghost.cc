@@ -181,6 +181,7 @@ void Ghost::effect(std::size_t server, const consensus::Effect& effect) {
   if (const auto* to_append = std::get_if<effect::Append>(&effect)) {
     append(server, to_append->entry);
   } else if (const auto* cut = std::get_if<effect::Cut>(&effect)) {
+    at.log_before_cut = at.log;
     while (!at.log.empty() && at.log.back() > cut->after.value) at.log.pop_back();
     if (at.committed > at.log.size())
       complain(server, fmt::format("G3: cuts what it had declared committed, after {}",
@@ -225,11 +226,8 @@ void Ghost::epochs_saved(std::size_t server) {
 
 void Ghost::was_cut(std::size_t server, std::optional<Zxid> last) {
   Server& at = servers_[server];
-  if (!last) {
-    wiped(server);
-    return check_nothing_lost(server, "a cut that failed");
-  }
-  while (!at.log.empty() && at.log.back() > last->value) at.log.pop_back();
+  if (!last) at.log = at.log_before_cut;  // it could not be done: all is as before
+  while (last && !at.log.empty() && at.log.back() > last->value) at.log.pop_back();
   at.durable = at.log.size();
   check_nothing_lost(server, "a cut");
 }

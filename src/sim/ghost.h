@@ -73,8 +73,9 @@ class Ghost {
   };
   struct Server {
     std::vector<std::int64_t> log;  // zxids, from the very first, whether in log or snapshot
-    std::size_t durable = 0;        // so many of them are flushed
-    std::size_t committed = 0;      // so many of them the engine has declared committed
+    std::vector<std::int64_t> log_before_cut;  // while a cut is under way
+    std::size_t durable = 0;                   // so many of them are flushed
+    std::size_t committed = 0;                 // so many of them the engine has declared committed
     std::int64_t commit_said = 0;
     std::optional<Zxid> snapshot_due;
     // What it had on disk when that was wiped: acknowledged before, and counted by leaders after.

@@ -14,14 +14,17 @@ struct Options {
   ServerId self;
   Membership membership;  // of which `self` is a member
   std::int64_t tick_ms = 2000;
-  std::int64_t init_limit = 10;  // ticks to connect and synchronise
-  std::int64_t sync_limit = 5;   // ticks of silence before a peer counts as lost
+  std::int64_t init_limit = 10;    // ticks to connect and synchronise
+  std::int64_t connect_limit = 0;  // ticks to connect to the leader; 0: init_limit
+  std::int64_t redial_ms = 100;    // between tries to connect to it
+  std::int64_t sync_limit = 5;     // ticks of silence before a peer counts as lost
   // Entries kept in memory to bring learners up to date, and their bytes.
   std::size_t commit_log_count = 500;
   std::size_t commit_log_bytes = std::size_t{16} << 20;
   // What memory does not reach may be read from the log on disk (the replica, which knows the
   // files' sizes, may still refuse: then a snapshot is sent).
   bool is_log_diff_allowed = true;
+  bool is_snapshot_forced = false;  // every learner gets the whole tree
   // An observer that lost its leader waits up to this long before it looks again.
   std::int64_t observer_delay_ms = 200;
   Election::Options election;  // `self` is filled in
