@@ -150,22 +150,64 @@ TEST_F(Answers, AnEstablishedLeaderIsJoinedWhenAQuorumAndItselfSaySo) {
   EXPECT_THAT(said(), ElementsAre("to 2: FOLLOWING leader=3 zxid=2 round=8 epoch=4"));
 }
 
-TEST_F(Answers, FollowersOfASilentLeaderProveNothing) {
+TEST_F(Answers, WhoIsSettledHasToAgreeOnTheEpochToo) {
+  look();
+  hear(2, Role::kFollowing, {.leader = {3}, .zxid = {1}, .round = 8, .peer_epoch = 3});
+  hear(3, Role::kLeading, {.leader = {3}, .zxid = {2}, .round = 8, .peer_epoch = 4});
+  EXPECT_EQ(election_.take_decision(), std::nullopt) << "one of them speaks of the past";
+  hear(2, Role::kFollowing, {.leader = {3}, .zxid = {1}, .round = 8, .peer_epoch = 4});
+  EXPECT_EQ(election_.take_decision()->leader, ServerId{3});
+}
+
+TEST_F(Answers, FollowersOfALeaderThatDoesNotLeadProveNothing) {
   const Membership five = test::ensemble(5);
   Outbox outbox;
   Election election({.self = {1}}, five, outbox);
   election.tick({0});
   election.look({5}, 1, true);
-  for (const std::int64_t server : {2, 3, 4}) {
+  const auto say = [&](std::int64_t server, Role state, const Vote& vote) {
     election.accepted(link_of(server));
-    election.received(link_of(server),
-                      encode_initial_message({server}, {{"h", 3888}}) +
-                          framed(encode_notification(
-                              {.state = Role::kFollowing,
-                               .vote = {.leader = {5}, .zxid = {1}, .round = 1, .peer_epoch = 4},
-                               .config = ""})));
-  }
-  EXPECT_EQ(election.take_decision(), std::nullopt);
+    election.received(
+        link_of(server),
+        encode_initial_message({server}, {{"h", 3888}}) +
+            framed(encode_notification({.state = state, .vote = vote, .config = ""})));
+  };
+  const Vote five_leads{.leader = {5}, .zxid = {1}, .round = 1, .peer_epoch = 4};
+  for (const std::int64_t server : {2, 3, 4}) say(server, Role::kFollowing, five_leads);
+  EXPECT_EQ(election.take_decision(), std::nullopt) << "nothing is heard of 5";
+  Vote another = five_leads;
+  another.leader = {4};
+  say(5, Role::kFollowing, another);
+  say(2, Role::kFollowing, five_leads);
+  EXPECT_EQ(election.take_decision(), std::nullopt) << "5 follows somebody";
+  say(5, Role::kLeading, five_leads);
+  EXPECT_EQ(election.take_decision()->leader, ServerId{5});
+}
+
+// Waiting for the same makes the pauses longer; news makes them short again.
+TEST_F(Answers, VotesAreRepeatedLessAndLessUntilThereIsNews) {
+  look();
+  const auto next_repetition = [&] {
+    std::int64_t waited = 0;
+    while (said().empty()) {
+      pass(10);
+      for (const std::int64_t server : {2, 3}) {  // or their links would be held to be dead
+        hear(server, Role::kObserving, {});
+      }
+      waited += 10;
+    }
+    return waited;
+  };
+  for (const std::int64_t expected : {200, 400, 800, 1600}) EXPECT_EQ(next_repetition(), expected);
+  come(2);
+  (void)said();
+  EXPECT_EQ(next_repetition(), 200) << "a new link";
+  EXPECT_EQ(next_repetition(), 400);
+  const Vote vote{.leader = {3}, .zxid = {1}, .round = 8, .peer_epoch = 4};
+  hear(2, Role::kFollowing, vote);
+  EXPECT_EQ(next_repetition(), 200) << "somebody follows";
+  hear(2, Role::kFollowing, vote);
+  EXPECT_EQ(next_repetition(), 400) << "no news";
 }
 
 TEST_F(Answers, WhatDoesNotConcernTheVotersIsIgnored) {
@@ -223,6 +265,18 @@ TEST_F(Answers, WhoIsHeardToFollowIsNotNewAnyMore) {
   hear(2, Role::kFollowing, {.leader = {3}, .zxid = {}, .round = 1, .peer_epoch = 1});
   for (int i = 0; i < 2; ++i) hear(3, Role::kLooking, new_vote(3));
   EXPECT_FALSE(election_.take_all_are_new());
+}
+
+TEST_F(Answers, VotesHeardBeforeThereWasMemoryAreForgottenWithTheDecision) {
+  look(kNothing);
+  hear(2, Role::kLooking, {.leader = {2}, .zxid = {99}, .round = 9, .peer_epoch = 1});
+  hear(2, Role::kFollowing, {.leader = {3}, .zxid = {1}, .round = 8, .peer_epoch = 4});
+  hear(3, Role::kLeading, {.leader = {3}, .zxid = {1}, .round = 8, .peer_epoch = 4});
+  ASSERT_EQ(election_.take_decision()->leader, ServerId{3});
+  (void)said();
+  election_.look({5}, 4, true);
+  EXPECT_THAT(said(), ElementsAre("to 2: LOOKING leader=1 zxid=5 round=9 epoch=4",
+                                  "to 3: LOOKING leader=1 zxid=5 round=9 epoch=4"));
 }
 
 TEST_F(Answers, VotesHeardBeforeThereWasMemoryCountAfterwards) {

@@ -151,6 +151,24 @@ TEST_F(Links, ABrokenLinkIsReplacedAtOnceByTheLargerServer) {
   EXPECT_THAT(happened(), IsEmpty());
 }
 
+TEST_F(Links, WhoHasAnsweredIsDialledOftenAgain) {
+  const Membership two = test::ensemble(2);
+  Outbox outbox;
+  ElectionLinks links({.self = {2}}, two, outbox);
+  links.tick({0});
+  links.want_voters(true);
+  std::int64_t now = 0;
+  for (const std::uint64_t failed : {1, 3, 5, 7}) {
+    links.unlinked({failed});
+    links.tick({now = links.next_deadline()->value});
+  }
+  links.linked({9});
+  links.received({9}, framed("here"));
+  links.unlinked({9});   // dialled anew at once
+  links.unlinked({11});  // and then after the shortest pause
+  EXPECT_EQ(links.next_deadline()->value, now + 100);
+}
+
 TEST_F(Links, WhoIsNotLookingDialsToSaySomethingOnce) {
   links_.send({1}, "answer");
   EXPECT_THAT(happened(), ElementsAre("dial 1 at h1"));
