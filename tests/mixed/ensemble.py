@@ -11,7 +11,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SYNOD = os.environ.get("SYNOD_BIN", str(HERE.parent.parent / "build" / "release" / "synod"))
-JARS = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
+# Java's TLS needs Netty's codecs, which Debian's zookeeper.jar forgets to name.
+JARS = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar:/usr/share/java/netty-codec.jar"
 START_SECONDS = 60
 
 sys.path.append(str(HERE.parent / "differential"))
