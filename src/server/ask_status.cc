@@ -44,6 +44,10 @@ std::optional<std::string> ask(const Address& address, std::string_view word,
   boost::asio::ip::tcp::iostream stream;
   stream.expires_after(patience);
   stream.connect(address.host, address.port);
+  if (!stream) {
+    trouble = stream.error().message();
+    return std::nullopt;
+  }
   stream << word << std::flush;
   std::ostringstream answer;
   answer << stream.rdbuf();

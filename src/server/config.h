@@ -81,7 +81,6 @@ struct Config {
   // TLS and SASL between servers.
   bool ssl_quorum = false;
   bool port_unification = false;
-  bool ssl_quorum_reload_cert_files = false;
   std::string ssl_quorum_key_store_location;
   std::string ssl_quorum_key_store_password;
   std::string ssl_quorum_key_store_password_path;

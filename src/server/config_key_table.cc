@@ -499,8 +499,9 @@ constexpr KeyRow kPeerSecurity[] = {
     file("portUnification", boolean(), &Config::port_unification,
          "Servers accept TLS and plain, whatever sslQuorum says of what they speak themselves: for "
          "the change from one to the other, server by server."),
-    file("sslQuorumReloadCertFiles", boolean(), &Config::ssl_quorum_reload_cert_files,
-         "Read changed key and trust stores again."),
+    ignored_file("sslQuorumReloadCertFiles", boolean(), "false",
+                 "stores are read at the start: restart the servers, one after the other",
+                 "Read changed key and trust stores again."),
     property("ssl.quorum.keyStore.location", path(), &Config::ssl_quorum_key_store_location,
              "This server's key and certificates.")
         .with_default("none"),

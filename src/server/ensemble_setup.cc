@@ -22,10 +22,14 @@ zab::Options zab_options(const Config& config) {
   options.membership = *config.ensemble;
   options.tick_ms = config.tick_time_ms;
   options.init_limit = config.init_limit_ticks;
+  options.connect_limit = config.connect_to_learner_master_limit_ticks;
+  options.redial_ms = config.leader_connect_delay_during_retry_ms;
   options.sync_limit = config.sync_limit_ticks;
   options.commit_log_count = static_cast<std::size_t>(config.commit_log_count);
   options.is_log_diff_allowed = config.snapshot_size_factor >= 0;
-  options.observer_delay_ms = config.observer_election_delay_ms;
+  options.is_snapshot_forced = config.force_snapshot_sync;
+  options.observer_delay_ms =
+      std::int64_t{config.observer_election_delay_ms} + config.observer_reconnect_delay_ms;
   options.election.min_notification_ms = config.fast_leader_min_notification_interval_ms;
   options.election.max_notification_ms = config.fast_leader_max_notification_interval_ms;
   options.election.connect_timeout_ms = config.cnx_timeout_ms;

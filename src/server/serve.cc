@@ -133,7 +133,13 @@ replica::Options replica_options(const Config& config) {
   options.log_warning_threshold_ms = config.fsync_warning_threshold_ms;
   options.connection_throttle = throttle_options(config);
   options.max_outstanding = max_outstanding(config);
-  if (config.ensemble) options.server_id = static_cast<std::uint8_t>(config.my_id.value);
+  if (config.ensemble) {
+    options.server_id = static_cast<std::uint8_t>(config.my_id.value);
+    options.max_pause_ms = std::int64_t{config.tick_time_ms} * config.sync_limit_ticks;
+  }
+  options.leader_serves = config.leader_serves || !config.ensemble;
+  options.has_local_sessions = config.local_sessions_enabled && config.ensemble.has_value();
+  options.upgrades_local_sessions = config.local_sessions_upgrading_enabled;
   options.seed = std::random_device{}();
   return options;
 }
