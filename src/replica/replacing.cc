@@ -108,6 +108,12 @@ void Replica::replace_tree(state::State& by, Time now) {
   state_->swap(by);
   sessions_ = SessionTracker(options_.tick_ms);
   for (const auto& [id, timeout_ms] : state_->sessions()) sessions_.add(id, timeout_ms, now.steady);
+  note_config(now);
+}
+
+void Replica::note_config(Time now) {
+  if (options_.config_text.empty()) return;
+  state_->set_config(options_.config_text, options_.config_version, now.wall);
 }
 
 }  // namespace synod::replica

@@ -71,6 +71,9 @@ struct Options {
   bool is_flushing = true;                                        // forceSync
   std::int64_t log_warning_threshold_ms = 1000;                   // fsync.warningthresholdms
   std::int64_t tick_ms = 2000;
+  // Of an ensemble's member, for /zookeeper/config; empty: the node is left alone.
+  std::string config_text;
+  Zxid config_version;
   // Sessions that only this server knows of, as long as they make no ephemeral node.
   bool has_local_sessions = false;       // localSessionsEnabled
   bool upgrades_local_sessions = false;  // localSessionsUpgradingEnabled
@@ -228,6 +231,7 @@ class Replica {
   void snapshot_link_gone();
   void installed(std::unique_ptr<state::State> tree, Time now);
   void replace_tree(state::State& by, Time now);
+  void note_config(Time now);
 
   // ---- serving.cc: clients
   void gather();
@@ -313,7 +317,7 @@ class Replica {
   Zxid committed_;
   // The log was cut below what is in the tree, and the tree is not yet what the disk now says.
   bool is_tree_stale_ = false;
-  Zxid cut_after_;  // what the last cut asked for
+  Zxid cut_after_;                          // what the last cut asked for
   std::vector<consensus::Entry> cut_tail_;  // gone with it, the last first
   // The tree came from a Java leader, who changed it while sending: its digest means something only
   // when everything that was on its way then is applied.

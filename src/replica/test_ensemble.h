@@ -80,6 +80,7 @@ class TestEnsemble {
     options.max_pause_ms = 5 * options_.tick_ms;
     options.seed = static_cast<std::uint64_t>(id);
     options.recovery.is_member = true;
+    options.config_text = membership_.to_text();
     auto opened =
         Replica::open(server.files, server, server.host,
                       std::make_unique<consensus::zab::Zab>(consensus::zab::Options{

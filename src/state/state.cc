@@ -56,6 +56,16 @@ const ApplyResult& State::apply(const jute::Txn& txn) {
   return result_;
 }
 
+void State::set_config(BytesView text, Zxid version, WallTimeMs now) {
+  const Node* node = tree_.find(kConfigPath);
+  if (node == nullptr) return;
+  jute::StatPersisted stat = node->stat;
+  stat.version = -1;
+  stat.mzxid = version;
+  stat.mtime = now.value;
+  tree_.set_data(*node, text, stat);
+}
+
 void State::swap(State& other) {
   tree_.swap(other.tree_);
   quotas_.swap(other.quotas_);

@@ -44,6 +44,10 @@ class State {
   // `txn` must be newer than applied(). The views in the result point into the transaction.
   const ApplyResult& apply(const jute::Txn& txn);
 
+  // What this server itself says of its ensemble, in /zookeeper/config: no transaction, and outside
+  // the digest (reference, quorum protocol section 1.5).
+  void set_config(BytesView text, Zxid version, WallTimeMs now);
+
   // Everything changes sides, while references to the two objects stay good: a server's tree is
   // replaced under its readers. No snapshot may be under way in either.
   void swap(State& other);
