@@ -33,14 +33,18 @@ Result<check::History> read_files(const std::vector<std::string>& files) {
 }
 
 void print_outcomes(const check::History& history) {
-  std::size_t ok = 0, refused = 0, unknown = 0;
-  for (const check::Operation& operation : history.operations) {
-    ok += operation.outcome == check::Outcome::kOk ? 1U : 0U;
-    refused += operation.outcome == check::Outcome::kError ? 1U : 0U;
-    unknown += operation.outcome == check::Outcome::kUnknown ? 1U : 0U;
-  }
+  std::map<check::Outcome, std::size_t> outcomes;
+  for (const check::Operation& operation : history.operations) ++outcomes[operation.outcome];
+  using Event = check::SessionEvent::Kind;
+  std::map<Event, std::size_t> events;
+  for (const check::SessionEvent& event : history.session_events) ++events[event.kind];
   fmt::print("{} operations: {} ok, {} refused, {} without an answer; {} watch events\n",
-             history.operations.size(), ok, refused, unknown, history.watch_events.size());
+             history.operations.size(), outcomes[check::Outcome::kOk],
+             outcomes[check::Outcome::kError], outcomes[check::Outcome::kUnknown],
+             history.watch_events.size());
+  fmt::print("{} sessions: {} expired; connections lost {} times, {} times back in the session\n",
+             events[Event::kOpened], events[Event::kExpired], events[Event::kLost],
+             events[Event::kReconnected]);
 }
 
 // What stands first in time is the one to look at first.

@@ -14,12 +14,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 SYNOD = os.environ.get("SYNOD_BIN", str(HERE.parent.parent / "build" / "release" / "synod"))
 JARS = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
 JAVA = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
-        "-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dzookeeper.snapCount=1500", "-Dzookeeper.preAllocSize=64",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dzookeeper.snapCount=4000", "-Dzookeeper.preAllocSize=64",
         "-Dzookeeper.admin.enableServer=false", "-cp", JARS, "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
 # A dead leader is missed after three seconds; snapshots and logs are small, so that a short run has several.
 CONFIG = {"tickTime": 500, "initLimit": 20, "syncLimit": 6, "minSessionTimeout": 1000, "maxSessionTimeout": 20000, "maxClientCnxns": 0,
-          "admin.enableServer": "false", "4lw.commands.whitelist": "*", "snapCount": 1500, "preAllocSize": 64}
-CLIENT_PORT, START_SECONDS, DISK_MB = 2181, 60, 64
+          "admin.enableServer": "false", "4lw.commands.whitelist": "*", "snapCount": 4000, "preAllocSize": 64}
+CLIENT_PORT, START_SECONDS, DISK_MB = 2181, 60, 160
+COMPLAINTS = ("digest differs", "carry a tree digest", "Digests are not matching", "but we are expecting request")
 BROKEN_DISK = 11  # how Synod ends when its log cannot be written
 
 
@@ -132,9 +133,11 @@ class Server:
 
 
 class Cluster:
-    def __init__(self, kind, folder, network, has_own_disk):
-        self.network, self.kind = network, kind
-        self.servers = {sid: Server(sid, kind, folder, network, has_own_disk) for sid in network.hosts}
+    """`kinds`: synod or java, by the server's number."""
+
+    def __init__(self, kinds, folder, network, has_own_disk):
+        self.network, self.has_java = network, "java" in kinds.values()
+        self.servers = {sid: Server(sid, kinds[sid], folder, network, has_own_disk) for sid in network.hosts}
 
     def start(self):
         for server in self.servers.values():
@@ -170,6 +173,16 @@ class Cluster:
             if server.process is None:
                 server.start()
 
+    def complaints(self):
+        """What servers say of each other's transactions."""
+        return [f"server {server.sid}: {line.strip()[:300]}" for server in self.servers.values()
+                for line in server.log.read_text(errors="replace").splitlines() if any(complaint in line for complaint in COMPLAINTS)]
+
     def stop(self):
         for server in self.servers.values():
             server.kill()
+
+    def keep_data(self):
+        """The disks go with the test; copies of them stay."""
+        for server in self.servers.values():
+            shutil.copytree(server.data, server.folder / "kept", dirs_exist_ok=True, ignore=shutil.ignore_patterns("filler"))

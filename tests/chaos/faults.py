@@ -3,7 +3,9 @@
 Afterwards everything is healed (`Cluster.heal`): cuts mended, paused servers resumed, dead ones started.
 """
 
+import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -18,24 +20,27 @@ def build_shim(folder):
 
 
 class Faults:
-    def __init__(self, cluster, rng, shim, has_network, has_own_disk):
-        self.cluster, self.rng, self.shim = cluster, rng, shim
+    def __init__(self, cluster, clients, rng, shim, has_network, has_own_disk):
+        self.cluster, self.clients, self.rng, self.shim = cluster, clients, rng, shim
         self.kinds = [self.kill_leader, self.kill_follower, self.kill_two, self.kill_all, self.pause_leader, self.pause_follower,
-                      self.flapping_leader]
-        if cluster.kind == "synod":  # ZooKeeper's own servers lose writes then: run it by --java --only wiped_with_lagging
+                      self.flapping_leader, self.pause_all, self.wiped_follower, self.pause_clients]
+        if not cluster.has_java:  # ZooKeeper's own servers lose writes then: run it by --java --only wiped_with_lagging
             self.kinds.append(self.wiped_with_lagging)
         self.skipped = []
         if has_network:
             self.kinds += [self.isolate_leader, self.isolate_follower, self.one_way_from_leader, self.one_way_to_leader, self.cut_all,
-                           self.bridge, self.clients_cut_from_leader]
+                           self.bridge, self.clients_cut_from_leader, self.clients_cut_from_all]
         else:
             self.skipped.append("network cuts")
-        if has_own_disk:
-            self.kinds += [self.full_disk_leader, self.full_disk_follower]
+        self.kinds.append(self.slow_disk)
+        if cluster.has_java:
+            self.skipped.append("failing and full disks: ZooKeeper's servers go on with a hole in the log (ZOOKEEPER-4882) and lose writes")
         else:
-            self.skipped.append("full disks")
-        if shim:
-            self.kinds += [self.failing_flush, self.slow_disk]
+            self.kinds.append(self.failing_flush)
+            if has_own_disk:
+                self.kinds += [self.full_disk_leader, self.full_disk_follower]
+            else:
+                self.skipped.append("full disks")
 
     def some(self):
         return self.rng.choice(list(self.cluster.servers.values()))
@@ -87,6 +92,29 @@ class Faults:
             yield self.rng.uniform(0.2, 3.5)
             leader.resume()
             yield self.rng.uniform(0.1, 1.0)
+
+    def pause_all(self):
+        for server in self.cluster.servers.values():
+            server.pause()
+        yield self.long()
+
+    def pause_clients(self):
+        """Some of them, for less or more than their sessions last."""
+        paused = self.rng.sample(self.clients.processes, 3)
+        for process in paused:
+            os.kill(process.pid, signal.SIGSTOP)
+        try:
+            yield self.rng.uniform(3.0, 9.0)
+        finally:
+            for process in paused:
+                os.kill(process.pid, signal.SIGCONT)
+
+    def wiped_follower(self):
+        """It comes back with nothing, while the others go on."""
+        follower = self.follower()
+        follower.kill()
+        follower.wipe()
+        yield self.rng.uniform(0.0, 2.0)
 
     def wiped_with_lagging(self):
         """One server missed the last writes, another lost its disk: these two together must not pass for a quorum."""
@@ -142,6 +170,11 @@ class Faults:
     def clients_cut_from_leader(self):
         self.cluster.network.cut(self.leader().sid, 0)
         yield self.long()
+
+    def clients_cut_from_all(self):
+        for sid in self.cluster.servers:
+            self.cluster.network.cut(sid, 0)
+        yield self.rng.uniform(0.5, 5.0)
 
     def full_disk_leader(self):
         yield from self.full_disk(self.leader())

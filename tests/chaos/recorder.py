@@ -20,8 +20,10 @@ import wire  # noqa: E402
 ANYONE = [[31, "world", "anyone"]]
 ROOT, REGISTERS, DOORS, OWNED = "/chaos", 8, 5, 4
 SESSION_MS, CONNECT_SECONDS, PIPELINED = 6000, 1.0, 4
+BULK, BULK_NODES, BULK_BYTES = "/bulk", 500, 4000
 EPHEMERAL, SEQUENTIAL = 1, 2
 EXPIRED = -112
+TOUCH_SECONDS = 0.5  # a learner tells the leader of its clients once a tick at least
 NO_NODE = -101
 
 
@@ -37,6 +39,10 @@ class Lost(Exception):
     """The connection."""
 
 
+class TooEarly(Exception):
+    """A session expired although its client had been heard of."""
+
+
 class Recorder:
     """`hosts`: (address, port) of each server. `acknowledged`: shared, the time of the last acknowledged write of anybody."""
 
@@ -47,6 +53,8 @@ class Recorder:
         self.last_moment, self.socket, self.input = 0, None, b""
         self.sessions, self.xid, self.pending = 0, 0, []
         self.last_heard, self.last_ping = 0.0, 0.0
+        self.pings = []          # when each was sent that waits for its answer
+        self.last_contact = 0.0  # when it sent the last request that was answered
         self.forget_session()
 
     def forget_session(self):
@@ -71,7 +79,7 @@ class Recorder:
 
     def connect(self):
         """To some server, with the session it has or a new one."""
-        host = self.rng.choice(self.hosts)
+        host, began = self.rng.choice(self.hosts), time.monotonic()
         try:
             self.socket = socket.create_connection(host, timeout=CONNECT_SECONDS)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -83,6 +91,10 @@ class Recorder:
             return False
         if reply.sid == 0 or reply.timeout <= 0:
             self.note_session("expired")
+            silent = time.monotonic() - self.last_contact
+            if silent < self.timeout - TOUCH_SECONDS:
+                raise TooEarly(f"client {self.number}: session {self.session:#x} with a timeout of {self.timeout} s has expired {silent:.2f} s after "
+                               "it sent what a server then answered")
             self.forget_session()
             self.close()
             return False
@@ -91,6 +103,7 @@ class Recorder:
         if is_new:
             self.sessions += 1
         self.last_heard = self.last_ping = time.monotonic()
+        self.last_contact, self.pings = began, []
         if any(self.watches.values()):
             self.transmit({"op": "setWatches", "since": self.zxid, "data_paths": sorted(self.watches["data"]),
                            "exist_paths": sorted(self.watches["exist"]), "child_paths": sorted(self.watches["child"])}, -8)
@@ -247,12 +260,16 @@ class Recorder:
         if xid == -1:
             return self.take_event(frame)
         if xid < 0:
+            if xid == -2:
+                self.last_contact = max(self.last_contact, self.pings.pop(0))
             return None
-        op, line, expected = self.pending.pop(0)
+        at = next((at for at, (_, _, asked) in enumerate(self.pending) if asked == xid), None)
+        if at is None:
+            raise wire.Malformed(f"client {self.number}: a reply to {xid}, which waits for none: {[asked for _, _, asked in self.pending]}")
+        op, line, _ = self.pending.pop(at)  # not the oldest? The checker will say so
+        self.last_contact = max(self.last_contact, line["invoked"] / 1e9)
         self.zxid = max(self.zxid, zxid)
         line = {**line, "completed": self.moment(), "zxid": zxid}
-        if xid != expected:
-            raise wire.Malformed(f"a reply to {xid}, when {expected} was the oldest request")
         result = wire.decode(op, err, frame[16:])
         if op["op"] == "multi" and err == 0:
             err = self.take_multi(line, result)
@@ -322,10 +339,10 @@ class Recorder:
     def run(self, should_stop):
         next_at = time.monotonic()
         while not should_stop():
-            if self.socket is None and not self.connect():
-                time.sleep(0.1 + self.rng.random() * 0.2)
-                continue
             try:
+                if self.socket is None and not self.connect():
+                    time.sleep(0.1 + self.rng.random() * 0.2)
+                    continue
                 now = time.monotonic()
                 if now >= next_at and len(self.pending) < PIPELINED:
                     self.one()
@@ -342,6 +359,7 @@ class Recorder:
             raise Lost()
         if now - self.last_ping > self.timeout / 3:
             self.last_ping = now
+            self.pings.append(now)
             self.transmit({"op": "ping"}, -2)
         if select.select([self.socket], [], [], seconds)[0]:
             self.receive()
@@ -371,7 +389,7 @@ class Recorder:
 
 
 def set_up(hosts, path, acknowledged):
-    """The nodes that the clients share, as the history's beginning."""
+    """The nodes that the clients share, as the history's beginning; and bulk that nobody judges, so that snapshots take their time."""
     recorder = Recorder(0, hosts, path, 0, 1, acknowledged)
     while not recorder.connect():
         time.sleep(0.1)
@@ -379,6 +397,15 @@ def set_up(hosts, path, acknowledged):
         recorder.create(node)
         while recorder.pending:
             recorder.serve(0.05)
+    bulk = Recorder(0, hosts, "/dev/null", 0, 1, acknowledged)
+    while not bulk.connect():
+        time.sleep(0.1)
+    bulk.create(BULK)
+    for number in range(BULK_NODES):
+        bulk.request(bulk.create_op(f"{BULK}/{number}", "x" * BULK_BYTES, 0), {"op": "create"})
+        while len(bulk.pending) > 50 or (bulk.pending and number == BULK_NODES - 1):
+            bulk.serve(0.05)
+    bulk.finish()
     recorder.finish()
 
 
