@@ -239,9 +239,28 @@ def roles(folder, scale):
         for member in voters:
             facts = quor(member)
             require((facts["voters"], facts["quorum"], facts["tolerated"]) == ("3", "2", "1"), f"observers changed the quorum: {facts}")
+        spared = reads_cost_voters_nothing(voters, observers[0], 2000 * scale)
         elections_without_observers(ensemble, voters, observers)
         said = nothing_without_majority(ensemble, voters, observers)
-        return f"2 observers serve, never vote; {said}"
+        return f"2 observers serve, never vote; {spared}; {said}"
+
+
+def cpu_ns(member):
+    """Of all its threads, so far."""
+    tasks = pathlib.Path(f"/proc/{member.process.pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+
+
+def reads_cost_voters_nothing(voters, observer, count):
+    """What an observer serves is taken off the voters: that is the room it makes for readers."""
+    with client_of(observer) as client:
+        before = {member.sid: cpu_ns(member) for member in (*voters, observer)}
+        for pending in [client.get_async("/data") for _ in range(count)]:
+            pending.get(PATIENCE)
+        spent = {member.sid: (cpu_ns(member) - before[member.sid]) / count / 1000 for member in (*voters, observer)}
+    busiest = max(spent[member.sid] for member in voters)
+    require(busiest < spent[observer.sid] / 2, f"reads through an observer cost the voters: {spent} microseconds each")
+    return f"a read through one costs it {spent[observer.sid]:.1f} us of CPU and the busiest voter {busiest:.1f}"
 
 
 def elections_without_observers(ensemble, voters, observers):
@@ -344,6 +363,33 @@ def rollover(folder, scale):
         return f"{len(acknowledged)} writes in epochs {epochs[0]} to {epochs[-1]}, none lost"
 
 
+def options(folder, scale):
+    """leaderServes=no keeps clients from the leader; a local session becomes global with its first ephemeral node."""
+    config = {**CONFIG, "leaderServes": "no", "localSessionsEnabled": "true", "localSessionsUpgradingEnabled": "true"}
+    with Ensemble(folder, SYNODS, config) as ensemble:
+        ensemble.start()
+        ensemble.wait()
+        leader = ensemble.leader()
+        one, two = (member for member in ensemble.members.values() if member is not leader)
+        require("Mode: leader" in four_letters(leader.port, b"srvr"), "a leader without clients does not answer srvr")
+        client = KazooClient(f"127.0.0.1:{leader.port}", timeout=4)
+        with contextlib.suppress(*UNANSWERED):
+            client.start(2)
+            raise Failed("a leader took a client in spite of leaderServes=no")
+        client.stop()
+        client.close()
+        with client_of(one) as client, client_of(two) as other:
+            before = other.create("/before", b"", include_data=True)[1].czxid
+            client.create("/made", b"locally")
+            after = other.create("/after", b"", include_data=True)[1].czxid
+            require(after == before + 2, f"a local session made transactions: {before:#x} to {after:#x}")
+            client.create("/mine", b"", ephemeral=True)
+            other.sync("/")
+            owner = other.exists("/mine").ephemeralOwner
+            require(owner == client.client_id[0], f"/mine belongs to {owner:#x}")
+        return "the leader turns clients away; local sessions stay local until they make an ephemeral node"
+
+
 def refusals(folder, scale):
     quorum, election, port = free_ports(3)
     data = pathlib.Path(folder) / "data"
@@ -370,4 +416,4 @@ def refuse(folder, name, text, my_id, status, words, election):
     require(ended.returncode == status and words in said, f"{name}: status {ended.returncode}, and it says:\n{said[-1000:]}")
 
 
-ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, refusals)}
+ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, options, refusals)}
