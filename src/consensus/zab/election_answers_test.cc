@@ -233,6 +233,30 @@ TEST_F(Answers, WhatDoesNotConcernTheVotersIsIgnored) {
   EXPECT_EQ(said().size(), 2U) << "its link has taken no harm";
 }
 
+TEST_F(Answers, WhoHasDecidedNeitherDialsNorRepeatsItself) {
+  follow_three();
+  for (const std::int64_t server : {2, 3, 4}) election_.unlinked(link_of(server));
+  pass(100000);
+  come(2);
+  EXPECT_THAT(outbox_.take(), IsEmpty());
+}
+
+// What it remembers does not matter: nobody counts it.
+TEST_F(Answers, AnEmptyObserverDecidesByTheVotesOfOthers) {
+  Outbox outbox;
+  Election observer({.self = {4}}, membership_, outbox);
+  observer.tick({0});
+  observer.look({}, 0, false);
+  const auto vote = framed(encode_notification(
+      {.vote = {.leader = {3}, .zxid = {6}, .round = 1, .peer_epoch = 1}, .config = ""}));
+  for (const std::uint64_t link : {1, 3, 5}) {
+    observer.linked({link});
+    observer.received({link}, vote);
+  }
+  EXPECT_FALSE(observer.take_all_are_new());
+  EXPECT_EQ(observer.take_decision()->leader, ServerId{3});
+}
+
 // ---- without memory -----------------------------------------------------------------------------
 
 constexpr test::Durable kNothing{.last_logged = {}, .current_epoch = 0, .has_memory = false};
@@ -269,7 +293,7 @@ TEST_F(Answers, WhoIsHeardToFollowIsNotNewAnyMore) {
 
 TEST_F(Answers, VotesHeardBeforeThereWasMemoryAreForgottenWithTheDecision) {
   look(kNothing);
-  hear(2, Role::kLooking, {.leader = {2}, .zxid = {99}, .round = 9, .peer_epoch = 1});
+  hear(2, Role::kLooking, {.leader = {2}, .zxid = {99}, .round = 9, .peer_epoch = 5});
   hear(2, Role::kFollowing, {.leader = {3}, .zxid = {1}, .round = 8, .peer_epoch = 4});
   hear(3, Role::kLeading, {.leader = {3}, .zxid = {1}, .round = 8, .peer_epoch = 4});
   ASSERT_EQ(election_.take_decision()->leader, ServerId{3});

@@ -68,7 +68,6 @@ void ElectionLinks::unlinked(LinkId id) {
   Peer& peer = peers_[link.server];
   switch (link.stage) {
     case Stage::kChallenged:
-      ++peer.failures;
       peer.called_by = peer.next_dial = later(now_, kCallBackMs);
       return;
     case Stage::kUp:
