@@ -237,6 +237,7 @@ Result<Member> parse_member(std::string_view line) {
 
 std::string to_line(const Member& member) {
   std::vector<std::string> addresses;
+  addresses.reserve(member.quorum.size());
   for (std::size_t i = 0; i < member.quorum.size(); ++i) {
     addresses.push_back(host_text(member.quorum[i].host) + ':' +
                         std::to_string(member.quorum[i].port) + ':' +
