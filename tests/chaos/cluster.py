@@ -20,7 +20,8 @@ JAVA = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dor
 CONFIG = {"tickTime": 500, "initLimit": 20, "syncLimit": 6, "minSessionTimeout": 1000, "maxSessionTimeout": 20000, "maxClientCnxns": 0,
           "admin.enableServer": "false", "4lw.commands.whitelist": "*", "snapCount": 4000, "preAllocSize": 64}
 CLIENT_PORT, START_SECONDS, DISK_MB = 2181, 60, 160
-COMPLAINTS = ("digest differs", "carry a tree digest", "Digests are not matching", "but we are expecting request")
+COMPLAINTS = ("digest differs", "Digests are not matching", "but we are expecting request")
+OUR_COMPLAINTS = ("carry a tree digest",)  # while it replays over a snapshot: normal if the snapshot is a Java leader's fuzzy one
 BROKEN_DISK = 11  # how Synod ends when its log cannot be written
 
 
@@ -175,8 +176,9 @@ class Cluster:
 
     def complaints(self):
         """What servers say of each other's transactions."""
+        words = COMPLAINTS if self.has_java else COMPLAINTS + OUR_COMPLAINTS
         return [f"server {server.sid}: {line.strip()[:300]}" for server in self.servers.values()
-                for line in server.log.read_text(errors="replace").splitlines() if any(complaint in line for complaint in COMPLAINTS)]
+                for line in server.log.read_text(errors="replace").splitlines() if any(complaint in line for complaint in words)]
 
     def stop(self):
         for server in self.servers.values():
