@@ -57,6 +57,8 @@ struct TestCluster::Link {
   std::int64_t last_arrival[2] = {0, 0};  // to the dialler, to the acceptor
   PacketReader watched[2];                // what the dialler, the acceptor sent
   bool is_watched[2] = {true, true};
+  std::uint32_t epoch = 0;  // of LEADERINFO
+  Bytes votes[2];           // unread
 
   [[nodiscard]] NodeId other(NodeId one) const { return one == dialler ? acceptor : dialler; }
   [[nodiscard]] LinkId link_at(NodeId one) const {
@@ -335,7 +337,10 @@ void TestCluster::send(NodeId from, LinkId id, Bytes bytes) {
   const auto found = node(from).links.find(id);
   if (found == node(from).links.end()) return;
   const std::shared_ptr<Link> link = found->second;
-  if (link->port == Port::kQuorum) watch_packets(from, *link, bytes);
+  if (link->port == Port::kQuorum)
+    watch_packets(from, *link, bytes);
+  else
+    check_votes(from, *link, bytes);
   if (link->is_broken || !node(from).engine) return;
   const NodeId to = link->other(from);
   std::int64_t& last = link->last_arrival[to == link->dialler ? 0 : 1];
@@ -359,10 +364,50 @@ void TestCluster::watch_packets(NodeId from, Link& link, BytesView bytes) {
     transcript_.push_back(
         fmt::format("{}->{} {} {:#x}", from, to, name_of((*packet)->type), (*packet)->zxid.value));
     const PacketType type = (*packet)->type;
+    check_claims(from, link, **packet);
     if (type == PacketType::kSnap) {  // a tree follows: what comes is not looked at
       link.watched[side] = PacketReader();
     }
     if (on_packet) on_packet(from, to, type);
+  }
+}
+
+// G8: no message claims more than a crash would leave (consensus.md 5.5).
+void TestCluster::check_claims(NodeId from, Link& link, const QuorumPacket& packet) {
+  const Disk& disk = node(from).disk;
+  const Zxid zxid = packet.zxid;
+  bool is_true = true;
+  if (packet.type == PacketType::kLeaderInfo) {
+    link.epoch = zxid.epoch();
+    is_true = disk.accepted >= link.epoch;
+  } else if (packet.type == PacketType::kAckEpoch) {
+    is_true = disk.accepted >= link.epoch && zxid <= last_durable(from);
+  } else if (packet.type == PacketType::kNewLeader) {
+    is_true = disk.current >= link.epoch;
+  } else if (packet.type == PacketType::kAck && zxid.counter() == 0) {
+    is_true = disk.current >= link.epoch && disk.history.size() >= node(from).committed;
+  } else if (packet.type == PacketType::kAck) {
+    is_true = last_durable(from) >= zxid;
+  }
+  if (!is_true)
+    violated(fmt::format("server {} sends {} {:#x} before it is on disk", from,
+                         name_of(packet.type), zxid.value));
+}
+
+void TestCluster::check_votes(NodeId from, Link& link, BytesView bytes) {
+  Bytes& unread = link.votes[from == link.dialler ? 0 : 1];
+  unread.append(bytes);
+  if (const auto greeting = find_initial_message(unread)) unread.erase(0, greeting->size);
+  while (unread.size() > 4) {
+    const auto length = jute::load_big_endian<std::int32_t>(unread.data());
+    if (unread.size() < 4 + static_cast<std::size_t>(length)) return;
+    const auto said =
+        decode_notification(BytesView(unread).substr(4, static_cast<std::size_t>(length)));
+    unread.erase(0, 4 + static_cast<std::size_t>(length));
+    if (!said || said->state != Role::kLooking || said->vote.leader != ServerId{from}) continue;
+    if (said->vote.zxid > std::max(last_durable(from), Zxid{0}))
+      violated(fmt::format("server {} votes for {:#x}, which is not on its disk", from,
+                           said->vote.zxid.value));
   }
 }
 

@@ -118,6 +118,8 @@ class TestCluster {
   void break_link(Link& link);
   void notice_break(NodeId id, LinkId link);
   void watch_packets(NodeId from, Link& link, BytesView bytes);
+  void check_claims(NodeId from, Link& link, const QuorumPacket& packet);
+  void check_votes(NodeId from, Link& link, BytesView bytes);
   [[nodiscard]] bool are_cut_off(NodeId a, NodeId b) const;
 
   void disk_op(NodeId id, std::function<void(Node&)> done);
