@@ -10,7 +10,6 @@ find_package(spdlog REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 find_library(SYNOD_LIBDEFLATE deflate REQUIRED)  # checksums; it has no CMake package
-find_library(SYNOD_LIBSASL sasl2 REQUIRED)       # nor has this
 
 # The parts of Asio and Beast that are not templates, compiled once instead of in every file.
 add_library(synod_asio STATIC ${CMAKE_CURRENT_LIST_DIR}/asio.cc)

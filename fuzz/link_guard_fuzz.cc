@@ -18,10 +18,8 @@ using synod::net::LinkGuard;
 const synod::net::PeerSecurity& security() {
   static const synod::net::PeerSecurity made = [] {
     synod::net::PeerSecurity security;
-    auto sasl = synod::net::SaslContext::load(
-        {.passwords = {{"test", "testpw"}}, .username = "test", .password = "testpw"});
-    require(sasl.has_value());
-    security.sasl = *sasl;
+    security.sasl = std::make_shared<synod::net::SaslOptions>(synod::net::SaslOptions{
+        .passwords = {{"test", "testpw"}}, .username = "test", .password = "testpw"});
     security.is_learner_sasl_required = true;
     security.is_server_sasl_required = true;
     return security;

@@ -37,10 +37,8 @@ PeerOptions with_tls(Switch position, const std::string& keys = "server.pem") {
 }
 
 PeerOptions with_sasl(PeerOptions options, const std::string& password = "testpw") {
-  const auto loaded = SaslContext::load(
-      {.passwords = {{"test", "testpw"}}, .username = "test", .password = password});
-  EXPECT_TRUE(loaded) << loaded.error().text;
-  options.security.sasl = *loaded;
+  options.security.sasl = std::make_shared<SaslOptions>(
+      SaslOptions{.passwords = {{"test", "testpw"}}, .username = "test", .password = password});
   options.security.is_learner_sasl_required = true;
   options.security.is_server_sasl_required = true;
   return options;

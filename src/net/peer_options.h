@@ -15,8 +15,8 @@
 
 namespace synod::net {
 
-class TlsContext;   // net/tls.h
-class SaslContext;  // net/quorum_sasl.h
+class TlsContext;    // net/tls.h
+struct SaslOptions;  // net/quorum_sasl.h
 
 // What a link has to pass before the engine sees it (reference, quorum protocol 2.5 and 2.6).
 struct PeerSecurity {
@@ -28,7 +28,7 @@ struct PeerSecurity {
   // (ssl.quorum.handshakeDetectionTimeoutMillis).
   std::chrono::milliseconds detection_timeout{5000};
 
-  std::shared_ptr<const SaslContext> sasl;  // null: no SASL at all (quorum.auth.enableSasl)
+  std::shared_ptr<const SaslOptions> sasl;  // null: no SASL at all (quorum.auth.enableSasl)
   bool is_learner_sasl_required = false;    // we authenticate where we dial
   bool is_server_sasl_required = false;     // who dials us has to
 

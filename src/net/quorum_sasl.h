@@ -1,25 +1,25 @@
-// SASL between servers (quorum.auth.*, reference 2.6): DIGEST-MD5 by Cyrus SASL, in ZooKeeper's
-// packets, without a socket.
+// SASL between servers (quorum.auth.*, reference 2.6): DIGEST-MD5 in ZooKeeper's packets, without a
+// socket.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "net/digest_md5.h"
 #include "net/jaas.h"
-
-struct sasl_conn;
 
 namespace synod::net {
 
 struct SaslOptions {
   // Of the JAAS file: see net/jaas.h.
   std::map<std::string, std::string> passwords;  // QuorumServer's user_<name>, by name
-  std::string username;                          // QuorumLearner's; empty: it has none
+  std::string username;                          // QuorumLearner's
   std::string password;
 };
 
@@ -28,29 +28,13 @@ struct SaslOptions {
                                                const std::string& server_section,
                                                const std::string& learner_section);
 
-class SaslContext {
- public:
-  // An error says what the machine lacks.
-  [[nodiscard]] static Result<std::shared_ptr<const SaslContext>> load(SaslOptions options);
-
-  [[nodiscard]] const SaslOptions& options() const { return options_; }
-
- private:
-  explicit SaslContext(SaslOptions options) : options_(std::move(options)) {}
-
-  SaslOptions options_;
-};
-
 // The exchange on one link. After each call take what is for the wire.
 class QuorumSasl {
  public:
   enum class Side { kLearner, kServer };
 
   // A server whose peer does not start an exchange is done, unless one is required.
-  QuorumSasl(std::shared_ptr<const SaslContext> context, Side side, bool is_required);
-  ~QuorumSasl();
-  QuorumSasl(const QuorumSasl&) = delete;
-  QuorumSasl& operator=(const QuorumSasl&) = delete;
+  QuorumSasl(std::shared_ptr<const SaslOptions> options, Side side, bool is_required);
 
   void receive(BytesView wire);
 
@@ -61,20 +45,17 @@ class QuorumSasl {
   [[nodiscard]] Bytes take_rest() { return std::exchange(input_, {}); }
 
  private:
-  struct Callbacks;
-
   bool take_packet();
   void step_learner(std::int32_t status, BytesView token);
   void step_server(BytesView token);
   void send(std::int32_t status, BytesView token);
   void fail(const std::string& why);
 
-  std::shared_ptr<const SaslContext> context_;
+  std::shared_ptr<const SaslOptions> options_;
   Side side_;
   bool is_required_;
-  std::unique_ptr<Callbacks> callbacks_;
-  sasl_conn* connection_ = nullptr;
-  bool has_started_ = false;  // the mechanism
+  std::optional<DigestServer> server_;  // since it was asked
+  std::optional<DigestClient> client_;
   Bytes input_;
   Bytes wire_;
   bool is_done_ = false;

@@ -72,7 +72,7 @@ net::TlsOptions tls_options(const Config& config) {
   return options;
 }
 
-Result<std::shared_ptr<const net::SaslContext>> sasl_context(const Config& config) {
+Result<std::shared_ptr<const net::SaslOptions>> sasl_options(const Config& config) {
   const auto file = read_config_file(config.jaas_file);
   if (!file) return fail(ErrorKind::kIo, to_string(file.error()));
   const auto sections = net::parse_jaas(file->text);
@@ -80,7 +80,7 @@ Result<std::shared_ptr<const net::SaslContext>> sasl_context(const Config& confi
   auto options = net::sasl_options(*sections, config.quorum_auth_server_context,
                                    config.quorum_auth_learner_context);
   if (!options) return fail(options.error().kind, file->name + ": " + options.error().text);
-  return net::SaslContext::load(std::move(*options));
+  return std::make_shared<const net::SaslOptions>(std::move(*options));
 }
 
 Result<net::PeerSecurity> peer_security(const Config& config) {
@@ -98,7 +98,7 @@ Result<net::PeerSecurity> peer_security(const Config& config) {
         std::chrono::milliseconds(config.ssl_quorum_handshake_detection_timeout_ms);
   }
   if (config.quorum_auth_enable_sasl) {
-    auto sasl = sasl_context(config);
+    auto sasl = sasl_options(config);
     if (!sasl) return std::unexpected(std::move(sasl.error()));
     security.sasl = std::move(*sasl);
     security.is_learner_sasl_required = config.quorum_auth_learner_require_sasl;
