@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """./dev cluster: servers on loopback, to watch and to break.
 
-cluster.py SYNOD FOLDER [election]
+cluster.py SYNOD FOLDER [command…]
 
 Starts three servers, says who leads, and takes commands, which `help` lists: kill the leader, see another
 take over, start the old one again, add an observer. `election` does the same one level up: three client
@@ -363,6 +363,17 @@ Here: `tour` shows what it can take, `kill` ends the leader, `start` brings it b
 """)
 
 
+def obey(cluster, words):
+    command = COMMANDS.get(words[0])
+    if command is None:
+        return say(HELP)
+    try:
+        command(cluster, *words[1:])
+    except Exception as problem:  # a client without servers, mostly
+        say(f"  {type(problem).__name__}: {problem}")
+    return None
+
+
 def prompt(cluster):
     while True:
         try:
@@ -376,14 +387,7 @@ def prompt(cluster):
             continue
         if words[0] in ("quit", "exit"):
             return
-        command = COMMANDS.get(words[0])
-        if command is None:
-            say(HELP)
-            continue
-        try:
-            command(cluster, *words[1:])
-        except Exception as problem:  # a client without servers, mostly
-            say(f"  {type(problem).__name__}: {problem}")
+        obey(cluster, words)
 
 
 def main(arguments):
@@ -398,7 +402,7 @@ def main(arguments):
         cluster.status()
         for word in arguments[2:]:
             say(f"> {word}")
-            COMMANDS[word](cluster)
+            obey(cluster, [word])
         prompt(cluster)
     except KeyboardInterrupt:
         say("")
