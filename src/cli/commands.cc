@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "cli/check_history.h"
+#include "cli/mutation_hunt.h"
+#include "cli/sim_command.h"
 #include "server/ask_status.h"
 #include "server/config.h"
 #include "server/four_letter_words.h"
@@ -47,6 +49,21 @@ CommandLine split(int argc, const char* const* argv) {
 int complain(const server::ConfigError& error) {
   fmt::print(stderr, "{}\n", server::to_string(error));
   return static_cast<int>(server::ExitStatus::kBadConfiguration);
+}
+
+void add_sim_options(CLI::App& command, SimOptions& options) {
+  command.require_subcommand(0, 1);
+  command.add_option("--engine", options.engine, "zab, or solo (one server)");
+  command.add_option("--servers", options.servers, "that vote");
+  command.add_option("--observers", options.observers, "that do not");
+  command.add_option("--seeds", options.seeds, "how many runs");
+  command.add_option("--first-seed", options.first_seed, "of so many in a row");
+  command.add_option("--faults", options.faults, "all, none, or kinds: kill,power-cut,…");
+  command.add_option("--only", options.only, "of the faults drawn, those with these numbers");
+  command.add_option("--seconds", options.seconds, "simulated, before everything is healed");
+  command.add_option("--jobs", options.jobs, "processes");
+  command.add_flag("--trace", options.is_traced, "one seed, and all that happens");
+  command.add_flag("--verbose", options.is_verbose, "a line for each seed");
 }
 
 // `words`: nothing, a file, or ZooKeeper's old start line (port, directory, …).
@@ -146,8 +163,19 @@ int run(int argc, const char* const* argv) {
       "status",
       "Who leads, who follows, and how many servers may fail. Exit status 0: all of them serve.");
   status_command->add_option("address", addresses, "host:port of each server; 127.0.0.1:2181");
-  CLI::App* sim_command = app.add_subcommand("sim", "The simulator, and what judges its runs.");
-  sim_command->require_subcommand(1);
+  CLI::App* sim_command = app.add_subcommand(
+      "sim",
+      "Run an ensemble and its clients in simulation, with faults; and what judges its runs.\n"
+      "  synod sim --servers 5 --seeds 1000 --faults all\n"
+      "A seed is the whole run. Exit status: 0 all passed, 1 some failed, 2 bad use.");
+  SimOptions sim_options;
+  add_sim_options(*sim_command, sim_options);
+#ifdef SYNOD_MUTANTS
+  HuntOptions hunt_options;
+  sim_command->add_option("--mutation", hunt_options.mutation,
+                          "put this bug back, and look for it with one seed after another");
+  sim_command->add_option("--cpu-seconds", hunt_options.cpu_seconds, "then it gives up");
+#endif
   CheckHistory history;
   CLI::App* check_history_command = sim_command->add_subcommand(
       "check",
@@ -171,6 +199,12 @@ int run(int argc, const char* const* argv) {
   if (explain_command->parsed()) return explain(key);
   if (status_command->parsed()) return status(addresses);
   if (check_history_command->parsed()) return check_history(history);
+#ifdef SYNOD_MUTANTS
+  hunt_options.servers = sim_options.servers;
+  hunt_options.first_seed = sim_options.first_seed;
+  if (!hunt_options.mutation.empty()) return hunt(hunt_options);
+#endif
+  if (sim_command->parsed()) return sim(sim_options);
   if (version_command->parsed()) fmt::print("synod {}\n", server::kVersion);
   return 0;
 }

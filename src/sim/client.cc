@@ -140,7 +140,8 @@ void Client::lose(const char* why) {
   phase_ = Phase::kAway;
   end_ = 0;
   pending_.clear();
-  is_closing_ = false;
+  // Who asked for the end of a session does not come back to it, answered or not.
+  if (std::exchange(is_closing_, false) && session_.value != 0) abandon_session();
   timeline_.after(1 + dice_.skewed(100 * kMillisecond), [this] { dial(); });
 }
 
@@ -201,6 +202,10 @@ void Client::welcome(BytesView body) {
 
 void Client::forget_session(check::SessionEvent::Kind kind) {
   if (session_.value != 0) note_session(kind);
+  abandon_session();
+}
+
+void Client::abandon_session() {
   session_ = {};
   last_xid_ = 0;
   data_watches_.clear();

@@ -80,6 +80,7 @@ class Client final : private Process {
   void lose(const char* why);
   void welcome(BytesView body);
   void forget_session(check::SessionEvent::Kind kind);
+  void abandon_session();
   void reply(BytesView frame);
   void complete(const Pending& pending, jute::ErrorCode error, Zxid zxid, jute::Reader& in);
   void read_result(check::Operation& operation, jute::Reader& in);

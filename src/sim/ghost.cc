@@ -331,8 +331,13 @@ Zxid Ghost::last_logged(std::size_t server) const {
   const Server& at = servers_[server];
   return at.log.empty() ? Zxid{} : Zxid{at.log.back()};
 }
-bool Ghost::has_all_durable(std::size_t server) const {
-  return servers_[server].durable == servers_[server].log.size();
+bool Ghost::has_durable_before(std::size_t server, Zxid zxid) const {
+  const Server& at = servers_[server];
+  const auto end = std::ranges::lower_bound(at.log, zxid.value);
+  return static_cast<std::size_t>(end - at.log.begin()) <= at.durable;
+}
+std::int64_t Ghost::promised_epoch(std::size_t server) const {
+  return std::max(servers_[server].accepted_epoch, servers_[server].saving_accepted);
 }
 
 // ---- what is to be seen -----------------------------------------------------------------------

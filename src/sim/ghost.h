@@ -58,7 +58,10 @@ class Ghost {
   // Everything the server was heard to have on disk; what an acknowledgement may claim.
   [[nodiscard]] bool has_durable(std::size_t server, Zxid zxid) const;
   [[nodiscard]] Zxid last_durable(std::size_t server) const;
-  [[nodiscard]] bool has_all_durable(std::size_t server) const;
+  // Everything that it has from the epochs before this zxid's.
+  [[nodiscard]] bool has_durable_before(std::size_t server, Zxid zxid) const;
+  // The highest acceptedEpoch it ever wanted saved.
+  [[nodiscard]] std::int64_t promised_epoch(std::size_t server) const;
   [[nodiscard]] Zxid last_logged(std::size_t server) const;
   // Would the ensemble still know all that was committed, and still have a quorum that remembers,
   // without the disks of these servers?

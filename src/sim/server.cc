@@ -50,7 +50,10 @@ std::string Server::start() {
   next_tick_ms_ = now().steady.value;
   auto engine = std::make_unique<WatchedEngine>(
       hooks_.engine(number_, life_), ghost_, number_,
-      [this](const consensus::Effect& effect) { hooks_.effect(number_, effect); });
+      WatchedEngine::Looks{
+          .accepted = [this](consensus::LinkId link,
+                             consensus::Port port) { hooks_.accepted(number_, link, port); },
+          .effect = [this](const consensus::Effect& effect) { hooks_.effect(number_, effect); }});
   replica::Options options = options_.replica;
   options.seed = dice_.next();
   is_opening_ = true;

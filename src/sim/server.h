@@ -37,6 +37,7 @@ class Server final : public Process, private replica::Links, private replica::Ho
     std::function<void(std::size_t server, const std::string& why)> failed;  // the process must end
     std::function<void(std::size_t server)> crash_due;  // Disk::crash_after came true
     std::function<void(std::size_t server, const consensus::Effect&)> effect;
+    std::function<void(std::size_t server, consensus::LinkId, consensus::Port)> accepted;
   };
 
   Server(std::size_t number, std::uint64_t seed, ServerOptions options, Timeline& timeline,

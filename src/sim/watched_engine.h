@@ -15,12 +15,14 @@ namespace synod::sim {
 
 class WatchedEngine final : public consensus::Engine {
  public:
-  using Look = std::function<void(const consensus::Effect&)>;
+  struct Looks {
+    std::function<void(consensus::LinkId, consensus::Port)> accepted;
+    std::function<void(const consensus::Effect&)> effect;  // after the ghost has seen it
+  };
 
-  // `look`: at every effect, after the ghost has seen it.
   WatchedEngine(std::unique_ptr<consensus::Engine> engine, Ghost& ghost, std::size_t server,
-                Look look)
-      : engine_(std::move(engine)), ghost_(ghost), server_(server), look_(std::move(look)) {}
+                Looks looks)
+      : engine_(std::move(engine)), ghost_(ghost), server_(server), looks_(std::move(looks)) {}
 
   void start(const consensus::Beginning& beginning) override {
     ghost_.started(server_, beginning);
@@ -48,6 +50,7 @@ class WatchedEngine final : public consensus::Engine {
     engine_->snapshot_installed(link, zxid, rest);
   }
   void accepted(consensus::LinkId link, consensus::Port port) override {
+    looks_.accepted(link, port);
     engine_->accepted(link, port);
   }
   void linked(consensus::LinkId link) override { engine_->linked(link); }
@@ -72,7 +75,7 @@ class WatchedEngine final : public consensus::Engine {
     consensus::Effects effects = engine_->drain();
     for (const consensus::Effect& effect : effects) {
       ghost_.effect(server_, effect);
-      look_(effect);
+      looks_.effect(effect);
     }
     return effects;
   }
@@ -81,7 +84,7 @@ class WatchedEngine final : public consensus::Engine {
   std::unique_ptr<consensus::Engine> engine_;
   Ghost& ghost_;
   std::size_t server_;
-  Look look_;
+  Looks looks_;
 };
 
 }  // namespace synod::sim

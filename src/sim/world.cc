@@ -33,6 +33,14 @@ consensus::Membership membership_of(const WorldOptions& options) {
   return membership;
 }
 
+std::string text_of(const Bytes& txn) {
+  const auto decoded = jute::decode_txn(txn);
+  if (!decoded) return "what does not decode";
+  const jute::TxnHeader& header = decoded->header;
+  return fmt::format("0x{:x}: type {} of session 0x{:x} xid {}", header.zxid.value,
+                     static_cast<std::int32_t>(header.type), header.client_id.value, header.cxid);
+}
+
 // A refused multi is logged as one, with an error among its parts.
 bool changes_nothing(const jute::Txn& txn) {
   const auto* multi = std::get_if<jute::MultiTxn>(&txn.record);
@@ -104,6 +112,12 @@ World::World(WorldOptions options)
                                        machines + options_.clients, options_.network);
   ghost_ = std::make_unique<Ghost>(membership_, machines, options_.first_counter,
                                    [this](std::string text) { complain(std::move(text)); });
+  claims_ = std::make_unique<WireClaims>(
+      *ghost_,
+      [this](std::size_t server, const std::string& name) {
+        return servers_[server]->disk().durable_epoch(name);
+      },
+      [this](std::string text) { complain(std::move(text)); });
   make_servers();
   make_clients();
 }
@@ -127,7 +141,9 @@ void World::make_servers() {
                              const std::string& why) { server_failed(server, why); },
             .crash_due = [this](std::size_t server) { crash_due(server); },
             .effect = [this](std::size_t server,
-                             const consensus::Effect& effect) { saw_effect(server, effect); }}));
+                             const consensus::Effect& effect) { saw_effect(server, effect); },
+            .accepted = [this](std::size_t server, consensus::LinkId link,
+                               consensus::Port port) { claims_->accepted(server, link, port); }}));
   }
 }
 
@@ -226,6 +242,7 @@ void World::power_cut(std::size_t server) {
 void World::start(std::size_t server) {
   if (servers_[server]->is_up()) return;
   ++counts_.restarts;
+  claims_->started(server);
   const std::string refusal = servers_[server]->start();
   if (refusal.empty()) return;
   refused(server, refusal);
@@ -295,6 +312,7 @@ void World::isolate(std::size_t server, bool is_isolated) {
 
 void World::saw_effect(std::size_t server, const consensus::Effect& effect) {
   count_sync(server, effect);
+  claims_->effect(server, effect);
   if (const auto* changed = std::get_if<effect::StatusChanged>(&effect)) {
     const consensus::Status& status = changed->status;
     trace_.line([&] {
@@ -319,7 +337,7 @@ void World::saw_effect(std::size_t server, const consensus::Effect& effect) {
     if (const auto* one = std::get_if<effect::Cut>(&effect))
       return who + fmt::format("cut after 0x{:x}", one->after.value);
     if (const auto* one = std::get_if<effect::Append>(&effect))
-      return who + fmt::format("append 0x{:x}", one->entry.zxid.value);
+      return who + fmt::format("append {}", text_of(*one->entry.bytes));
     if (const auto* one = std::get_if<effect::Commit>(&effect))
       return who + fmt::format("commit 0x{:x}", one->up_to.value);
     if (const auto* one = std::get_if<effect::SaveEpochs>(&effect))
@@ -446,11 +464,11 @@ void World::judge() {
       complain(fmt::format("0x{:x} does not decode", entry.zxid.value));
       continue;
     }
-    history.committed.push_back({.zxid = entry.zxid,
-                                 .session = txn->header.client_id,
-                                 .xid = txn->header.cxid,
-                                 .type = changes_nothing(*txn) ? jute::OpCode::kError
-                                                               : txn->header.type});
+    history.committed.push_back(
+        {.zxid = entry.zxid,
+         .session = txn->header.client_id,
+         .xid = txn->header.cxid,
+         .type = changes_nothing(*txn) ? jute::OpCode::kError : txn->header.type});
   }
   const check::Report report = check::check(history);
   for (const check::Violation& violation : report.violations)

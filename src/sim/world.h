@@ -19,6 +19,7 @@
 #include "sim/server.h"
 #include "sim/timeline.h"
 #include "sim/trace.h"
+#include "sim/wire_claims.h"
 
 namespace synod::sim {
 
@@ -146,6 +147,7 @@ class World {
   consensus::Membership membership_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Ghost> ghost_;
+  std::unique_ptr<WireClaims> claims_;
   Notebook notebook_;
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;

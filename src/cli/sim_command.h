@@ -1,0 +1,29 @@
+// `synod sim`: runs of the simulator by the thousand, each seed in a child process, so that a
+// broken invariant that stops a process is a failed seed and no more.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace synod::cli {
+
+struct SimOptions {
+  std::string engine = "zab";
+  std::size_t servers = 5;
+  std::size_t observers = 0;
+  std::uint64_t seeds = 100;
+  std::uint64_t first_seed = 1;
+  std::string faults = "all";  // all, none, or kinds with commas between them
+  std::string only;  // of the faults drawn, those with these numbers (what a shrunk run says)
+  std::int64_t seconds = 60;  // simulated, before everything is healed
+  std::size_t jobs = 2;
+  bool is_traced = false;   // one seed, and a line for everything that happens
+  bool is_verbose = false;  // a line for each seed
+};
+
+// The exit status: 0 if all passed.
+[[nodiscard]] int sim(const SimOptions& options);
+
+}  // namespace synod::cli
