@@ -1,4 +1,5 @@
 // What only the leader does: requests become proposals, sessions have owners and an end.
+#include <algorithm>
 #include <utility>
 
 #include "jute/codec.h"
@@ -42,6 +43,9 @@ std::optional<ErrorCode> Replica::propose(const primary::Request& request, Time 
   const Zxid zxid = engine_->next_zxid();
   primary::Prepared prepared = primary_.prepare(request, zxid, now.wall);
   if (prepared.txn.empty()) return prepared.error;
+  const auto size = static_cast<std::int64_t>(prepared.txn.size());
+  ProposalSizes& sizes = proposal_sizes_;
+  sizes = {size, sizes.min < 0 ? size : std::min(sizes.min, size), std::max(sizes.max, size)};
   engine_->propose({zxid, std::make_shared<const Bytes>(std::move(prepared.txn))});
   proposed_ = zxid;
   return std::nullopt;

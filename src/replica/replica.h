@@ -85,6 +85,13 @@ struct Options {
   std::uint64_t seed = 0;
 };
 
+// Bytes of what a leader proposed since it leads; -1: nothing yet.
+struct ProposalSizes {
+  std::int64_t last = -1;
+  std::int64_t min = -1;
+  std::int64_t max = -1;
+};
+
 struct Time {
   SteadyTimeMs steady;
   WallTimeMs wall;
@@ -117,6 +124,7 @@ class Replica {
     return engine_->next_deadline();
   }
   [[nodiscard]] const consensus::Status& status() const { return engine_->status(); }
+  [[nodiscard]] const ProposalSizes& proposal_sizes() const { return proposal_sizes_; }
 
   // The log waits for a moment before its next batch; the host then calls hold_over() some 100
   // microseconds later (the next tick ends the wait at the latest).
@@ -335,6 +343,7 @@ class Replica {
   // Of the leader.
   Zxid proposed_;
   std::uint64_t last_read_index_ = 0;
+  ProposalSizes proposal_sizes_;
   bool wants_read_index_ = false;
   // A Java learner takes the answer to a sync for the next thing its session waits for: what it
   // forwarded after a sync is not even looked at before that is answered.

@@ -160,6 +160,7 @@ void Replica::start_serving(Time now) {
   if (is_leading()) {
     SYNOD_ASSERT(uncommitted_.empty());
     proposed_ = state_->applied();
+    proposal_sizes_ = {};
     sessions_.start_expiring(now.steady);
   } else {
     sessions_.stop_expiring();

@@ -24,7 +24,7 @@ std::string srvr(const ServerFacts& facts) {
       facts.packets_sent, facts.connections, facts.outstanding, facts.quorum.zxid.value,
       facts.quorum.mode, facts.nodes);
   if (facts.quorum.mode == "leader") {
-    const ProposalSizes& sizes = facts.proposal_sizes;
+    const replica::ProposalSizes& sizes = facts.proposal_sizes;
     text +=
         fmt::format("Proposal sizes last/min/max: {}/{}/{}\n", sizes.last, sizes.min, sizes.max);
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "replica/replica.h"
 
 namespace synod::server {
 
@@ -24,13 +25,6 @@ inline constexpr std::string_view kVersion = "3.9.5-synod-0.1.0";
 inline constexpr std::array<std::string_view, 18> kFourLetterWords{
     "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro",
     "mntr", "quor", "ruok", "srst", "srvr", "stat", "wchc", "wchp", "wchs"};
-
-// Sizes of what a leader proposed since it leads; -1: nothing yet.
-struct ProposalSizes {
-  std::int64_t last = -1;
-  std::int64_t min = -1;
-  std::int64_t max = -1;
-};
 
 // What a server knows of its ensemble; alone, it is a quorum of one.
 struct QuorumFacts {
@@ -47,7 +41,7 @@ struct QuorumFacts {
 
 struct ServerFacts {
   QuorumFacts quorum;
-  ProposalSizes proposal_sizes;
+  replica::ProposalSizes proposal_sizes;
   std::uint64_t requests = 0;
   std::uint64_t latency_ms_min = 0;
   std::uint64_t latency_ms_max = 0;

@@ -239,7 +239,8 @@ class Server {
   ExitStatus status_ = ExitStatus::kDone;
   std::optional<consensus::Status> noted_;  // what the log says already
   std::mutex quorum_mutex_;
-  QuorumFacts quorum_;  // guarded: words are answered on any thread
+  QuorumFacts quorum_;  // these two guarded: words are answered on any thread
+  replica::ProposalSizes proposal_sizes_;
 };
 
 ServerFacts Server::facts() {
@@ -266,13 +267,19 @@ ServerFacts Server::facts() {
   const std::lock_guard lock(quorum_mutex_);
   facts.quorum = quorum_;
   facts.quorum.zxid = applied;
+  facts.proposal_sizes = proposal_sizes_;
   return facts;
 }
 
 // After each turn of the core: its place in the ensemble, for the log and for whoever asks.
 void Server::note_status() {
+  if (peers_ == nullptr) return;
   const consensus::Status& status = replica_->status();
-  if (noted_ == status || peers_ == nullptr) return;
+  if (status.role == consensus::Role::kLeading) {
+    const std::lock_guard lock(quorum_mutex_);
+    proposal_sizes_ = replica_->proposal_sizes();
+  }
+  if (noted_ == status) return;
   spdlog::info("{}", status_line(status));
   noted_ = status;
   const std::lock_guard lock(quorum_mutex_);
