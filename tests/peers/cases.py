@@ -85,11 +85,12 @@ def works_through_all(ensemble, count=50):
 
 def forms(folder, kinds, config, properties=None):
     with Ensemble(folder, kinds, {**CONFIG, **config}, properties) as ensemble:
-        first = [sid for sid, kind in kinds.items() if kind == kinds[3]]  # so that one of them leads
-        if len(first) > 1:
-            ensemble.start(*first)
-            ensemble.wait(*first)
-        ensemble.start(*(sid for sid in kinds if len(first) == 1 or sid not in first))
+        alike = [sid for sid, kind in kinds.items() if kind == kinds[3]]
+        first = alike if len(alike) == 2 else list(kinds)  # two alike are up first: one of them leads
+        ensemble.start(*first)
+        ensemble.wait(*first)
+        if rest := [sid for sid in kinds if sid not in first]:
+            ensemble.start(*rest)
         ensemble.wait()
         leader = ensemble.leader()
         return f"{leader.kind} leads, {works_through_all(ensemble)} writes"
