@@ -342,7 +342,13 @@ class EnsembleTranscript final : public ClientTranscript {
     std::string text;
     for (const std::string& word : command.words) {
       const std::string refusal = ensemble_.start(std::stoll(word));
-      if (!refusal.empty()) text += "refused: " + refusal + '\n';
+      if (!refusal.empty()) {
+        text += "refused: " + refusal + '\n';
+        continue;
+      }
+      const storage::RecoveryReport& found = ensemble_.server(std::stoll(word)).replica->recovery();
+      for (const std::string& warning : found.warnings) text += "warning: " + warning + '\n';
+      if (!found.has_memory) text += word + " has no memory\n";
     }
     return text + after();
   }
