@@ -441,8 +441,11 @@ class Loader {
   Check apply_my_id() {
     const std::string file = (config_.data_dir / "myid").string();
     const auto complain = [&file](std::optional<std::string> value, std::string reason) {
-      return std::unexpected(ConfigError{
-          .source = file, .line = 0, .key = {}, .value = std::move(value), .reason = reason});
+      return std::unexpected(ConfigError{.source = file,
+                                         .line = 0,
+                                         .key = {},
+                                         .value = std::move(value),
+                                         .reason = std::move(reason)});
     };
     const auto text = read_text(file);
     if (!text) {
