@@ -135,7 +135,10 @@ replica::Options replica_options(const Config& config) {
   options.max_outstanding = max_outstanding(config);
   if (config.ensemble) {
     options.server_id = static_cast<std::uint8_t>(config.my_id.value);
+    options.recovery.is_member = true;
     options.max_pause_ms = std::int64_t{config.tick_time_ms} * config.sync_limit_ticks;
+    options.config_text = config.ensemble->to_text();
+    options.config_version = {config.ensemble->version};
   }
   options.leader_serves = config.leader_serves || !config.ensemble;
   options.has_local_sessions = config.local_sessions_enabled && config.ensemble.has_value();
