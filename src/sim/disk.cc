@@ -149,6 +149,7 @@ void Disk::process_died() {
   files_->kill();
   open_.clear();
   flushed_.clear();
+  unnamed_.clear();
 }
 
 void Disk::power_cut() {
@@ -219,6 +220,7 @@ void Disk::note(const storage::FileOp& op) {
   if (const auto* create = std::get_if<op::Create>(&op)) {
     open_[create->handle] = {.path = create->path};
     if (is_history(create->path)) dirty_.insert(create->path);
+    if (is_log(create->path)) unnamed_[create->path];
   } else if (const auto* open = std::get_if<op::Open>(&op)) {
     open_[open->handle] = {.path = open->path};
   } else if (const auto* write = std::get_if<op::Write>(&op)) {
@@ -241,6 +243,11 @@ void Disk::note(const storage::FileOp& op) {
     std::erase_if(renamed_epochs_, [&](const auto& renamed) {
       return renamed.first.starts_with(directory->path + "/");
     });
+    std::erase_if(unnamed_, [&](const auto& file) {
+      if (!file.first.starts_with(directory->path + "/")) return false;
+      flushed_.insert(flushed_.end(), file.second.begin(), file.second.end());
+      return true;
+    });
   }
 }
 
@@ -261,7 +268,9 @@ void Disk::note_flush(const op::Flush& flush) {
   if (found == open_.end()) return;
   OpenFile& file = found->second;
   dirty_.erase(file.path);
-  for (const Zxid zxid : std::exchange(file.written, {})) flushed_.push_back(zxid);
+  const auto unnamed = unnamed_.find(file.path);
+  std::vector<Zxid>& flushed = unnamed == unnamed_.end() ? flushed_ : unnamed->second;
+  for (const Zxid zxid : std::exchange(file.written, {})) flushed.push_back(zxid);
   if (const auto number = number_in(file.text); number && !file.text.empty())
     flushed_texts_[file.path] = *number;
 }

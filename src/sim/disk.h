@@ -106,6 +106,7 @@ class Disk final : public storage::FilePort {
   std::map<storage::FileHandle, OpenFile> open_;
   std::set<std::string> dirty_;  // paths
   std::vector<Zxid> flushed_;
+  std::map<std::string, std::vector<Zxid>> unnamed_;    // by path: flushed, but the name is not yet
   std::map<std::string, std::int64_t> renamed_epochs_;  // by path; wait for the directory's flush
   std::map<std::string, std::int64_t> flushed_texts_;   // of files named otherwise so far
   std::map<std::string, std::int64_t> durable_epochs_;  // by path
