@@ -132,6 +132,21 @@ Result<std::optional<std::uint64_t>> LogReader::find_whole_record(std::uint64_t 
   return std::nullopt;
 }
 
+Result<bool> LogReader::was_whole(std::uint64_t offset, Zxid last) {
+  const Result<std::optional<std::uint64_t>> next = find_whole_record(offset + 1, last);
+  if (!next) return std::unexpected(next.error());
+  if (*next) return true;
+  const Result<BytesView> rest = bytes_at(offset, file_size_ - offset);
+  if (!rest) return std::unexpected(rest.error());
+  if (rest->size() < kRecordFrameBytes) return false;
+  const RecordPrefix prefix = read_prefix(*rest);
+  const BytesView written = rest->substr(0, rest->find_last_not_of('\0') + 1);
+  if (written.size() < kRecordFrameBytes) return false;
+  // Its last byte is its 'B', or was: no single bit makes that a zero, as the padding is.
+  const BytesView body = written.substr(kRecordPrefixBytes, written.size() - kRecordFrameBytes);
+  return prefix.checksum == std::int64_t{adler32_of(body)};
+}
+
 Result<bool> LogReader::is_whole_record(std::uint64_t offset, Zxid after) {
   const Result<BytesView> start = bytes_at(offset, kRecordPrefixBytes);
   if (!start) return std::unexpected(start.error());

@@ -57,6 +57,9 @@ class LogReader {
   // Looks behind a damaged place, byte by byte, for a whole record with a zxid above `after`.
   [[nodiscard]] Result<std::optional<std::uint64_t>> find_whole_record(std::uint64_t from,
                                                                        Zxid after);
+  // Was the record there, which is not complete now, whole before its length or its end were
+  // damaged? What is behind its prefix matches its checksum, or a whole record follows.
+  [[nodiscard]] Result<bool> was_whole(std::uint64_t offset, Zxid last);
 
  private:
   // Up to `count` bytes, fewer only at the end of the file; good until the next call.

@@ -393,7 +393,13 @@ Result<void> Recovery::judge_end(LogReader& reader, const LogFile& log, const Lo
     return fail(ErrorKind::kCorrupt, end.text);
   }
   // ZooKeeper leaves a torn tail where it is and goes on in a new file. That nothing is missing
-  // shows in the zxid that file begins with.
+  // shows in the zxid that file begins with, unless that opens an epoch: then a damaged length
+  // would look the same.
+  if (end.kind == LogEndKind::kTorn) {
+    const Result<bool> was_whole = reader.was_whole(end.offset, last_in_logs_);
+    if (!was_whole) return std::unexpected(was_whole.error());
+    if (*was_whole) return fail(ErrorKind::kCorrupt, end.text + ", but it was once");
+  }
   warn(end.text + "; the log goes on in the next file");
   return {};
 }

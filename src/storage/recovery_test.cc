@@ -201,6 +201,19 @@ TEST_F(RecoveryTest, ATornTailContinuedInTheNextFileIsJavas) {
   EXPECT_THAT(recovered(), HasSubstr("log.a goes on with zxid 0xa"));
 }
 
+// The next file opens an epoch, so its first zxid does not tell that one is missing.
+TEST_F(RecoveryTest, ADamagedLengthAtTheEndOfAnEpochIsNoTornTail) {
+  put_snapshot(0);
+  const Zxid next_epoch = Zxid::of(1, 1);
+  put_log(next_epoch.value, next_epoch.value + 4);
+  for (const std::size_t record : {7U, 8U}) {
+    Bytes flipped = log_bytes(1, 9);
+    flipped[log_bytes(1, static_cast<std::int64_t>(record)).size() + 9] ^= 1;
+    put("log.1", flipped);
+    EXPECT_THAT(recovered(), HasSubstr("is not complete, but it was once")) << record;
+  }
+}
+
 TEST_F(RecoveryTest, EmptyNewestLogsAreRemoved) {
   put_snapshot(0);
   put_log(1, 9);
