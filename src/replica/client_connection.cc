@@ -368,7 +368,7 @@ std::size_t ClientConnection::writes_in_doubt() const {
 }
 
 void ClientConnection::wait_for_service() {
-  if (input_.empty() || std::exchange(is_waiting_for_service_, true)) return;
+  if (is_held_ || input_.empty() || std::exchange(is_waiting_for_service_, true)) return;
   lane_.paused.push_back(shared_from_this());
 }
 
@@ -376,6 +376,22 @@ void ClientConnection::unpause() {
   is_waiting_for_service_ = false;
   take_frames();
   if (!is_gone_) stir();
+}
+
+// The client is elsewhere, most likely (or what it asked for here on the connection before this one
+// came late): the leader that knew where is gone.
+void ClientConnection::hold() {
+  is_held_ = true;
+  if (has_foreign_writes_) end();
+}
+
+void ClientConnection::note_foreign_write() {
+  has_foreign_writes_ = true;
+  if (is_held_) end();
+}
+
+void ClientConnection::release() {
+  if (std::exchange(is_held_, false)) unpause();
 }
 
 void ClientConnection::session_opened(SessionId session, std::int32_t timeout_ms) {

@@ -97,6 +97,14 @@ class ClientConnection final : public state::Watcher,
   [[nodiscard]] std::size_t writes_in_doubt() const;
   [[nodiscard]] std::size_t writes_lost() const { return writes_lost_; }  // in doubt at the end
   void unpause();
+  // Kept through a change of leader: nothing is taken from the client until the new leader has said
+  // that its session is still here. It may have gone on elsewhere meanwhile, and what lies here
+  // unread may be older than what it asked there.
+  void hold();
+  [[nodiscard]] bool is_held() const { return is_held_; }
+  void release();
+  // The log has a write of this session that was not asked for here.
+  void note_foreign_write();
   // From the core, at any time: the session ended, or moved to another connection; or there is a
   // complaint.
   void end(std::string complaint = {});
@@ -146,7 +154,8 @@ class ClientConnection final : public state::Watcher,
   void reply_connect(SessionId session, std::int32_t timeout_ms);
   void run_read(std::int32_t xid, jute::OpCode type, BytesView record);
   [[nodiscard]] bool is_paused() const {
-    return lane_.is_paused && (phase_ != Phase::kNew || input_.size() >= kLengthBytes);
+    return is_held_ ||
+           (lane_.is_paused && (phase_ != Phase::kNew || input_.size() >= kLengthBytes));
   }
   void wait_for_service();
   void run_waiting();
@@ -182,6 +191,8 @@ class ClientConnection final : public state::Watcher,
   std::uint64_t last_in_doubt_ = 0;
   std::size_t writes_lost_ = 0;
   bool is_stirred_ = false;
+  bool is_held_ = false;
+  bool has_foreign_writes_ = false;
   bool is_waiting_for_service_ = false;
 };
 

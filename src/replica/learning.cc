@@ -1,4 +1,5 @@
 // What only followers and observers do: ask their leader, and remember whom they asked for.
+#include <algorithm>
 #include <utility>
 
 #include "jute/codec.h"
@@ -72,7 +73,7 @@ void Replica::take_revalidated(BytesView answer, Time now) {
   if (found == revalidating_.end()) return;
   Revalidating question = std::move(revalidating_.extract(found).mapped());
   if (reply->is_valid) {
-    if (question.is_kept) return;
+    if (question.is_kept) return release(*question.from, reply->session);
     waiters_.push_back({.kind = Waiter::Kind::kResume,
                         .after = committed_,
                         .from = std::move(question.from),
@@ -85,6 +86,19 @@ void Replica::take_revalidated(BytesView answer, Time now) {
   if (!question.is_kept) return question.from->session_refused();
   sessions_.detach(reply->session, *question.from, now.steady);
   question.from->end();
+}
+
+// The session is its again, unless the client has asked something of another server since: what it
+// asked there was proposed before the leader answered, and so is here by now.
+void Replica::release(ClientConnection& connection, SessionId session) {
+  const ReadersPaused paused(host_);
+  const bool has_moved = std::ranges::any_of(uncommitted_, [&](const consensus::Entry& entry) {
+    return jute::load_big_endian<std::int64_t>(entry.bytes->data()) == session.value;
+  });
+  if (has_moved)
+    connection.end();
+  else
+    connection.release();
 }
 
 void Replica::send_touches(Time now) {

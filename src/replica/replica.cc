@@ -304,7 +304,8 @@ void Replica::carry_out(const consensus::effect::Dial& dial, Time /*now*/) {
 }
 
 void Replica::carry_out(const consensus::effect::Send& send, Time /*now*/) {
-  sender_.send(send.link, send.bytes);
+  if (!sender_.send(send.link, send.bytes))
+    drop_link(send.link, "the learner is too slow in taking the tree");
 }
 
 void Replica::carry_out(const consensus::effect::Close& close, Time /*now*/) {
@@ -461,7 +462,7 @@ void Replica::apply(const consensus::Entry& entry, Time now) {
   if (txn->header.type == OpCode::kCreateSession || txn->header.type == OpCode::kCloseSession) {
     after_session_txn(*txn, result, now);
   } else if (const auto connection = connection_of(txn->header.client_id)) {
-    answer(*connection, txn->header.cxid, result, now);
+    if (!answer(*connection, txn->header.cxid, result, now)) connection->note_foreign_write();
   }
 }
 

@@ -286,6 +286,7 @@ class Replica {
   void ask_read_index();
   void take_forwarded(LinkId learner, consensus::ServiceMessage message, Time now);
   void answer_forwarded_sync(LinkId learner, Time now);
+  void release(ClientConnection& connection, SessionId session);
   void propose_forwarded(LinkId learner, primary::Request request, Time now);
   void take_touches(BytesView touches, Time now);
   void revalidate(LinkId learner, BytesView question, Time now);
@@ -342,8 +343,8 @@ class Replica {
 
   // Of the leader.
   Zxid proposed_;
-  std::uint64_t last_read_index_ = 0;
   ProposalSizes proposal_sizes_;
+  std::uint64_t last_read_index_ = 0;
   bool wants_read_index_ = false;
   // A Java learner takes the answer to a sync for the next thing its session waits for: what it
   // forwarded after a sync is not even looked at before that is answered.

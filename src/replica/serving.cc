@@ -30,7 +30,7 @@ bool Replica::take_submissions(Time now) {
   for (Submission& submission : std::exchange(inbox_, {})) {
     if (submission.kind == Submission::Kind::kGone) {
       gone(submission.from, now);
-    } else if (is_serving()) {
+    } else if (is_serving() && !submission.from->is_held()) {
       take(std::move(submission), now);
       is_progress = true;
     } else if (!submission.from->is_gone()) {
@@ -166,14 +166,16 @@ void Replica::start_serving(Time now) {
     sessions_.stop_expiring();
     touches_sent_ = now.steady;
     sessions_.for_each_connection([this](SessionId session, const Connection& connection) {
-      if (!connection->is_ending())
-        ask_about(session, {connection, connection->timeout_ms(), true});
+      if (connection->is_ending()) return;
+      ask_about(session, {connection, connection->timeout_ms(), true});
     });
   }
   local_.start_expiring(now.steady);
   if (is_turning_clients_away()) return end_all_clients();
   for (Syncing& syncing : syncs) sync(std::move(syncing));
   const ReadersPaused paused(host_);
+  if (is_leading())
+    sessions_.for_each_connection([](SessionId, const Connection& kept) { kept->release(); });
   std::vector<Connection> waiting;
   for (const auto& lane : lanes_) {
     lane->is_paused = false;
@@ -206,6 +208,7 @@ void Replica::stop_serving(Time now) {
   for (const auto& [session, question] : std::exchange(revalidating_, {})) {
     if (!question.is_kept) question.from->end();
   }
+  sessions_.for_each_connection([](SessionId, const Connection& kept) { kept->hold(); });
   for_each_client([](SessionId, const Connection& connection) {
     if (connection->writes_in_doubt() == 0) return;
     connection->end();
