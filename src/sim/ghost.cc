@@ -164,11 +164,14 @@ void Ghost::proposed(std::size_t server, const consensus::Entry& entry) {
   if (at.status.role != Role::kLeading || !at.status.is_serving)
     complain(server, fmt::format("proposes {} while it does not lead", text_of(entry.zxid)));
   if (!is_new) return;
-  if (!holds(at, committed_.size()) && !committed_.empty() &&
-      (at.log.size() < committed_.size() ||
-       at.log[committed_.size() - 1] != committed_.back().zxid.value)) {
+  // Of the epochs before: a leader that was deposed without having heard of it may begin late.
+  const auto before = static_cast<std::size_t>(
+      std::ranges::lower_bound(committed_, Zxid::of(epoch, 0), {}, &CommittedEntry::zxid) -
+      committed_.begin());
+  if (before > 0 &&
+      (at.log.size() < before || at.log[before - 1] != committed_[before - 1].zxid.value)) {
     complain(server, fmt::format("G6: proposes in epoch {} without {}, which is committed", epoch,
-                                 text_of(committed_.back().zxid)));
+                                 text_of(committed_[before - 1].zxid)));
   }
   // Z4: everything of the epochs before is delivered first.
   if (at.committed < at.log.size())
@@ -222,6 +225,8 @@ void Ghost::epochs_saved(std::size_t server) {
   Server& at = servers_[server];
   at.accepted_epoch = at.saving_accepted;
   at.current_epoch = at.saving_current;
+  // A promise alone is no memory: it comes with the first synchronisation, or when all are new.
+  at.has_memory |= at.saving_current > 0 || at.saving_accepted == 0;
 }
 
 void Ghost::was_cut(std::size_t server, std::optional<Zxid> last) {

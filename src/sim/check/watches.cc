@@ -22,6 +22,7 @@ struct Change {
   Zxid zxid;
   jute::EventType type = jute::EventType::kNodeDataChanged;
   std::size_t operation = 0;
+  bool may_pass = false;  // a deletion, or a node that goes with its session
 };
 
 // The changes that are known to have been made, by node and kind of watch, in order.
@@ -47,7 +48,8 @@ class Changes {
     const std::string node = facts.node_of(action);
     const Zxid zxid = facts.fate(index).zxid;
     const auto change = [&](const std::string& where, WatchKind kind, jute::EventType type) {
-      changes_[{where, kind}].push_back({zxid, type, index});
+      const bool may_pass = type == jute::EventType::kNodeDeleted || action.is_ephemeral;
+      changes_[{where, kind}].push_back({zxid, type, index, may_pass});
     };
     if (action.kind == Kind::kSetData) {
       change(node, WatchKind::kData, jute::EventType::kNodeDataChanged);
@@ -142,10 +144,8 @@ class Session {
     if (first == changes.end() || first->zxid > facts_.operation(reply).zxid) return nullptr;
     // setWatches cannot know that a node it does not find was there for a while.
     if (watch.is_for_absent && watch.has_survived_loss) {
-      const auto is_deletion = [](const Change& c) {
-        return c.type == jute::EventType::kNodeDeleted;
-      };
-      if (std::any_of(first, changes.end(), is_deletion)) return nullptr;
+      if (std::any_of(first, changes.end(), [](const Change& c) { return c.may_pass; }))
+        return nullptr;
     }
     return &*first;
   }
