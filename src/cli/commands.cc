@@ -14,6 +14,7 @@
 
 #include "cli/check_history.h"
 #include "cli/mutation_hunt.h"
+#include "cli/scenario_command.h"
 #include "cli/sim_command.h"
 #include "server/ask_status.h"
 #include "server/config.h"
@@ -176,6 +177,19 @@ int run(int argc, const char* const* argv) {
                           "put this bug back, and look for it with one seed after another");
   sim_command->add_option("--cpu-seconds", hunt_options.cpu_seconds, "then it gives up");
 #endif
+  ScenarioOptions scenario_options;
+  CLI::App* scenario_command = sim_command->add_subcommand(
+      "scenario",
+      "Play the schedules that broke real systems, or those named. A wrong name lists them all.");
+  scenario_command->add_option("name", scenario_options.names, "without any: all");
+  scenario_command->add_option("--first-seed", scenario_options.first_seed,
+                               "of the seeds each is played with");
+  scenario_command->add_option("--seeds", scenario_options.seeds, "how many");
+  scenario_command->add_flag("--trace", scenario_options.is_traced, "all that happens");
+#ifdef SYNOD_MUTANTS
+  scenario_command->add_flag("--break-rules", scenario_options.breaks_rules,
+                             "switch off the rule that each guards: it must fail then");
+#endif
   CheckHistory history;
   CLI::App* check_history_command = sim_command->add_subcommand(
       "check",
@@ -199,6 +213,7 @@ int run(int argc, const char* const* argv) {
   if (explain_command->parsed()) return explain(key);
   if (status_command->parsed()) return status(addresses);
   if (check_history_command->parsed()) return check_history(history);
+  if (scenario_command->parsed()) return play_scenarios(scenario_options);
 #ifdef SYNOD_MUTANTS
   hunt_options.servers = sim_options.servers;
   hunt_options.first_seed = sim_options.first_seed;

@@ -11,7 +11,7 @@ constexpr std::size_t kSliceBytes = 256 * 1024;
 }  // namespace
 
 void SnapshotSender::start(consensus::LinkId link) {
-  queue_.push_back({link, std::nullopt, {}});
+  queue_.push_back({.link = link, .stream = std::nullopt, .behind = {}});
   if (queue_.size() == 1) go_on();
 }
 
@@ -30,10 +30,15 @@ void SnapshotSender::go_on() {
   }
 }
 
-void SnapshotSender::send(consensus::LinkId link, Bytes bytes) {
+bool SnapshotSender::send(consensus::LinkId link, Bytes bytes) {
   const auto found = std::ranges::find(queue_, link, &Receiver::link);
-  if (found == queue_.end()) return links_.send(link, std::move(bytes));
+  if (found == queue_.end()) {
+    links_.send(link, std::move(bytes));
+    return true;
+  }
+  found->bytes_behind += bytes.size();
   found->behind.push_back(std::move(bytes));
+  return found->bytes_behind <= kBehindMax;
 }
 
 void SnapshotSender::gone(consensus::LinkId link) {

@@ -21,8 +21,9 @@ class SnapshotSender {
   SnapshotSender(Links& links, state::State& state) : links_(links), state_(state) {}
 
   void start(consensus::LinkId link);
-  // What the engine says on a link while it gets a snapshot follows behind that.
-  void send(consensus::LinkId link, Bytes bytes);
+  // What the engine says on a link while it gets a snapshot follows behind that. False: too much
+  // waits there (kBehindMax bytes), and the link is to be given up.
+  [[nodiscard]] bool send(consensus::LinkId link, Bytes bytes);
   void drained(consensus::LinkId link) {
     if (is_sending() && queue_.front().link == link) go_on();
   }
@@ -31,10 +32,12 @@ class SnapshotSender {
   [[nodiscard]] bool is_sending() const { return !queue_.empty(); }
 
  private:
+  static constexpr std::size_t kBehindMax = std::size_t{128} << 20;
   struct Receiver {
     consensus::LinkId link;
     std::optional<SnapshotStream> stream;  // of the first
     std::deque<Bytes> behind;
+    std::size_t bytes_behind = 0;
   };
 
   void go_on();
