@@ -56,8 +56,8 @@ class LinkGuardTest : public PeerTest {
   // One dials the other and both speak; the election's dialler begins with its initial message.
   void expect_talk(const PeerOptions& dialler, const PeerOptions& acceptor) {
     for (const Port port : {Port::kElection, Port::kQuorum}) {
-      TestPeer one(io, dialler);
-      TestPeer other(io, acceptor);
+      TestPeer one(io_, dialler);
+      TestPeer other(io_, acceptor);
       until([&] { return one.is_open() && other.is_open(); });
       one.dial(kFirst, port, other.endpoints(port));
       until([&] { return one.linked_links.size() == 1 || !one.unlinked_links.empty(); });
@@ -86,8 +86,8 @@ class LinkGuardTest : public PeerTest {
   // The acceptor's engine hears of nothing, the dialler's of the end. Their complaints.
   std::pair<std::string, std::string> expect_no_talk(const PeerOptions& dialler,
                                                      const PeerOptions& acceptor, Port port) {
-    TestPeer one(io, dialler);
-    TestPeer other(io, acceptor);
+    TestPeer one(io_, dialler);
+    TestPeer other(io_, acceptor);
     until([&] { return one.is_open() && other.is_open(); });
     one.dial(kFirst, port, other.endpoints(port));
     bool has_spoken = false;
@@ -123,8 +123,8 @@ TEST_F(LinkGuardTest, OneStepAtATimeEverybodyUnderstandsEverybody) {
 }
 
 TEST_F(LinkGuardTest, PlainToTls) {
-  TestPeer one(io);
-  TestPeer other(io, with_tls(Switch::kTls));
+  TestPeer one(io_);
+  TestPeer other(io_, with_tls(Switch::kTls));
   until([&] { return other.is_open(); });
   one.dial(kFirst, Port::kQuorum, other.endpoints(Port::kQuorum));
   until([&] { return !one.linked_links.empty(); });
@@ -167,10 +167,10 @@ TEST_F(LinkGuardTest, WhoSaysNothing) {
   PeerOptions strict = with_sasl(with_tls(Switch::kTls));
   strict.security.detection_timeout = std::chrono::milliseconds(20);
   strict.security.handshake_timeout = std::chrono::milliseconds(60);
-  TestPeer one(io, strict);
+  TestPeer one(io_, strict);
   PeerOptions both = with_tls(Switch::kBoth);
   both.security.detection_timeout = std::chrono::milliseconds(20);
-  TestPeer other(io, both);
+  TestPeer other(io_, both);
   until([&] { return one.is_open() && other.is_open(); });
   const tcp::socket silent = connect(one.endpoints(Port::kQuorum).front());
   tcp::socket slow = connect(one.endpoints(Port::kElection).front());
@@ -183,8 +183,8 @@ TEST_F(LinkGuardTest, WhoSaysNothing) {
 }
 
 TEST_F(LinkGuardTest, GarbageCostsItsOwnLinkOnly) {
-  TestPeer one(io, with_sasl(with_tls(Switch::kTlsAndPlain)));
-  TestPeer other(io, with_sasl(with_tls(Switch::kTlsAndPlain)));
+  TestPeer one(io_, with_sasl(with_tls(Switch::kTlsAndPlain)));
+  TestPeer other(io_, with_sasl(with_tls(Switch::kTlsAndPlain)));
   until([&] { return one.is_open() && other.is_open(); });
   one.dial(kFirst, Port::kQuorum, other.endpoints(Port::kQuorum));
   until([&] { return !one.linked_links.empty() && !other.accepted_links.empty(); });

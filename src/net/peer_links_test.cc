@@ -45,8 +45,8 @@ std::string pattern(std::size_t size, char first) {
 }
 
 TEST_F(PeerLinksTest, BytesArriveInOrderBothWaysOnBothPorts) {
-  TestPeer one(io);
-  TestPeer other(io);
+  TestPeer one(io_);
+  TestPeer other(io_);
   open({&one, &other});
   const LinkId election = link(one, other, kFirst, Port::kElection);
   const LinkId quorum = link(one, other, kSecond, Port::kQuorum);
@@ -72,9 +72,9 @@ TEST_F(PeerLinksTest, BytesArriveInOrderBothWaysOnBothPorts) {
 }
 
 TEST_F(PeerLinksTest, WhatIsAskedBeforeTheStartIsDoneThen) {
-  TestPeer other(io);
+  TestPeer other(io_);
   open({&other});
-  TestPeer one(io);
+  TestPeer one(io_);
   // A peer starts its links at once; these were noted while nothing ran.
   one.links.dial(kFirst, kOther, Port::kQuorum, other.endpoints(Port::kQuorum));
   EXPECT_EQ(one.links.link_count(), 1);
@@ -87,8 +87,8 @@ TEST_F(PeerLinksTest, WhatIsAskedBeforeTheStartIsDoneThen) {
 }
 
 TEST_F(PeerLinksTest, WhatWasSentBeforeTheEndArrivesAndTheEndIsSeenOnce) {
-  TestPeer one(io);
-  TestPeer other(io);
+  TestPeer one(io_);
+  TestPeer other(io_);
   open({&one, &other});
   const LinkId there = link(one, other, kFirst, Port::kQuorum);
   const std::string sent = pattern(3'000'000, 'x');
@@ -103,8 +103,8 @@ TEST_F(PeerLinksTest, WhatWasSentBeforeTheEndArrivesAndTheEndIsSeenOnce) {
 }
 
 TEST_F(PeerLinksTest, NothingIsHeardOfALinkThatWasClosed) {
-  TestPeer one(io);
-  TestPeer other(io);
+  TestPeer one(io_);
+  TestPeer other(io_);
   open({&one, &other});
   const LinkId there = link(one, other, kFirst, Port::kElection);
   other.send(there, "too late");
@@ -118,8 +118,8 @@ TEST_F(PeerLinksTest, NothingIsHeardOfALinkThatWasClosed) {
 }
 
 TEST_F(PeerLinksTest, ADialThatIsGivenUpIsNotHeardOf) {
-  TestPeer one(io);
-  TestPeer other(io);
+  TestPeer one(io_);
+  TestPeer other(io_);
   open({&one, &other});
   one.dial(kFirst, Port::kQuorum, other.endpoints(Port::kQuorum));
   one.links.close(kFirst);
@@ -131,7 +131,7 @@ TEST_F(PeerLinksTest, ADialThatIsGivenUpIsNotHeardOf) {
 }
 
 TEST_F(PeerLinksTest, AServerThatIsDownIsComplainedOfOnce) {
-  TestPeer one(io);
+  TestPeer one(io_);
   const consensus::Endpoint nowhere = closed_port();
   for (const std::uint64_t number : {1, 3, 5}) {
     one.dial(LinkId{number}, Port::kElection, {nowhere});
@@ -142,18 +142,18 @@ TEST_F(PeerLinksTest, AServerThatIsDownIsComplainedOfOnce) {
 }
 
 TEST_F(PeerLinksTest, TheFirstEndpointThatAnswersWins) {
-  TestPeer one(io);
-  TestPeer other(io);
+  TestPeer one(io_);
+  TestPeer other(io_);
   open({&one, &other});
   // One that refuses, one that never answers (its queue of connections is full), one that does.
-  tcp::acceptor stuck(io);
+  tcp::acceptor stuck(io_);
   stuck.open(tcp::v4());
   stuck.bind({boost::asio::ip::make_address("127.0.0.1"), 0});
   stuck.listen(0);
   std::deque<tcp::socket> queue;
   for (int i = 0; i < 4; ++i) {
-    queue.emplace_back(io).async_connect(stuck.local_endpoint(),
-                                         [](const boost::system::error_code&) {});
+    queue.emplace_back(io_).async_connect(stuck.local_endpoint(),
+                                          [](const boost::system::error_code&) {});
   }
   const consensus::Endpoint silent{"127.0.0.1", stuck.local_endpoint().port()};
   one.dial(kFirst, Port::kQuorum, {closed_port(), silent, other.endpoints(Port::kQuorum).front()});
@@ -169,7 +169,7 @@ TEST_F(PeerLinksTest, ADialEndsInTime) {
     while (!may_answer) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return std::vector<std::string>{"127.0.0.1"};
   };
-  TestPeer one(io, options);
+  TestPeer one(io_, options);
   one.dial(kFirst, Port::kQuorum, {{"slow.example", 1}});
   until([&] { return !one.unlinked_links.empty(); });
   EXPECT_THAT(one.complaints, ElementsAre(HasSubstr("no answer in time")));
@@ -179,7 +179,7 @@ TEST_F(PeerLinksTest, ADialEndsInTime) {
 }
 
 TEST_F(PeerLinksTest, NamesAreLookedUpAtEveryDial) {
-  TestPeer other(io);
+  TestPeer other(io_);
   open({&other});
   std::atomic<int> lookups = 0;
   PeerOptions options;
@@ -194,7 +194,7 @@ TEST_F(PeerLinksTest, NamesAreLookedUpAtEveryDial) {
         return std::vector<std::string>{"127.0.0.2", "127.0.0.1"};
     }
   };
-  TestPeer one(io, options);
+  TestPeer one(io_, options);
   const consensus::Endpoint named{"zk-2.zk.example", other.endpoints(Port::kQuorum).front().port};
   one.dial(LinkId{1}, Port::kQuorum, {named});
   until([&] { return one.unlinked_links.size() == 1; });
@@ -209,9 +209,9 @@ TEST_F(PeerLinksTest, NamesAreLookedUpAtEveryDial) {
 TEST_F(PeerLinksTest, AServerThatDoesNotReadLosesItsLinkAndNobodyElseDoes) {
   PeerOptions options;
   options.max_unsent = 1 << 20;
-  TestPeer one(io, options);
-  TestPeer other(io);
-  tcp::acceptor deaf(io, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  TestPeer one(io_, options);
+  TestPeer other(io_);
+  tcp::acceptor deaf(io_, {boost::asio::ip::make_address("127.0.0.1"), 0});
   open({&one, &other});
   link(one, other, kSecond, Port::kQuorum);
   one.dial(kFirst, Port::kQuorum, {{"127.0.0.1", deaf.local_endpoint().port()}});
@@ -232,8 +232,8 @@ TEST_F(PeerLinksTest, AServerThatDoesNotReadLosesItsLinkAndNobodyElseDoes) {
 }
 
 TEST_F(PeerLinksTest, TheCoreHearsWhenMuchHasBecomeLittle) {
-  TestPeer one(io);
-  TestPeer other(io);
+  TestPeer one(io_);
+  TestPeer other(io_);
   open({&one, &other});
   const LinkId there = link(one, other, kFirst, Port::kQuorum);
   one.links.send(kFirst, std::string(8 << 20, 'x'));
@@ -252,9 +252,10 @@ TEST_F(PeerLinksTest, TheCoreHearsWhenMuchHasBecomeLittle) {
 TEST_F(PeerLinksTest, StrangersAreCounted) {
   PeerOptions options;
   options.max_strangers_per_address = 3;
-  TestPeer one(io, options);
+  TestPeer one(io_, options);
   open({&one});
   std::vector<tcp::socket> sockets;
+  sockets.reserve(5);
   for (int i = 0; i < 4; ++i) sockets.push_back(connect(one.endpoints(Port::kElection).front()));
   until([&] { return one.accepted_links.size() == 3 && one.complaints.size() == 1; });
   EXPECT_THAT(one.complaints, ElementsAre(HasSubstr("refused a connection to the election port")));
@@ -268,7 +269,7 @@ TEST_F(PeerLinksTest, StrangersAreCounted) {
 }
 
 TEST_F(PeerLinksTest, AResetIsABreak) {
-  TestPeer one(io);
+  TestPeer one(io_);
   open({&one});
   tcp::socket socket = connect(one.endpoints(Port::kQuorum).front());
   boost::asio::write(socket, boost::asio::buffer("garbage", 7));
@@ -281,12 +282,12 @@ TEST_F(PeerLinksTest, AResetIsABreak) {
 
 TEST_F(PeerLinksTest, APortThatIsTakenIsTriedAgain) {
   auto holder = std::make_unique<tcp::acceptor>(
-      io, tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), 0));
+      io_, tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), 0));
   PeerOptions options;
   options.quorum = {{"127.0.0.1", holder->local_endpoint().port()}};
   options.bind_retries = 0;
   options.bind_retry_delay = std::chrono::milliseconds(5);
-  TestPeer one(io, options);
+  TestPeer one(io_, options);
   until([&] { return one.warnings.size() > 5; });
   EXPECT_THAT(one.warnings.front(), HasSubstr("Address already in use"));
   EXPECT_FALSE(one.is_open());
@@ -296,11 +297,11 @@ TEST_F(PeerLinksTest, APortThatIsTakenIsTriedAgain) {
 }
 
 TEST_F(PeerLinksTest, APortThatStaysTakenIsAFailure) {
-  const tcp::acceptor holder(io, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  const tcp::acceptor holder(io_, {boost::asio::ip::make_address("127.0.0.1"), 0});
   PeerOptions options;
   options.election = {{"127.0.0.1", holder.local_endpoint().port()}};
   options.bind_retry_delay = std::chrono::milliseconds(5);
-  TestPeer one(io, options);
+  TestPeer one(io_, options);
   until([&] { return !one.failures.empty(); });
   EXPECT_THAT(one.failures, ElementsAre(HasSubstr("cannot listen on the election port")));
   EXPECT_EQ(one.warnings.size(), 2);
@@ -310,15 +311,15 @@ TEST_F(PeerLinksTest, AllAddressesOnRequest) {
   PeerOptions options;
   options.quorum = {{"192.0.2.1", 0}};  // not this machine's
   options.is_listening_on_all = true;
-  TestPeer one(io, options);
+  TestPeer one(io_, options);
   open({&one});
   const tcp::socket socket = connect({"127.0.0.3", one.endpoints(Port::kQuorum).front().port});
   until([&] { return one.accepted_links.size() == 1; });
 }
 
 TEST_F(PeerLinksTest, AStopClosesEverything) {
-  TestPeer other(io);
-  auto one = std::make_unique<TestPeer>(io);
+  TestPeer other(io_);
+  auto one = std::make_unique<TestPeer>(io_);
   open({one.get(), &other});
   link(*one, other, kFirst, Port::kElection);
   link(other, *one, kFirst, Port::kQuorum);

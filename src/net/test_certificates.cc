@@ -64,8 +64,8 @@ TestCertificates::~TestCertificates() {
 }
 
 const TestCertificates& TestCertificates::get() {
-  static const TestCertificates made;
-  return made;
+  static const TestCertificates kMade;
+  return kMade;
 }
 
 }  // namespace synod::net

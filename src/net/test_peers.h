@@ -20,7 +20,7 @@ inline constexpr consensus::LinkId kSecond{3};
 inline constexpr ServerId kOther{2};
 
 // A server without a replica: it notes what it is told.
-class TestPeer : private LinkEvents {
+class TestPeer final : private LinkEvents {
  public:
   explicit TestPeer(boost::asio::io_context& io, PeerOptions options = {})
       : links(with_ports(std::move(options)),
@@ -87,28 +87,28 @@ class PeerTest : public testing::Test {
   void until(const std::function<bool()>& is_so) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (!is_so()) {
-      io.restart();
-      io.run_for(std::chrono::milliseconds(1));
+      io_.restart();
+      io_.run_for(std::chrono::milliseconds(1));
       ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it never came to that";
     }
   }
   void run_for(std::chrono::milliseconds time) {
-    io.restart();
-    io.run_for(time);
+    io_.restart();
+    io_.run_for(time);
   }
   boost::asio::ip::tcp::socket connect(const consensus::Endpoint& endpoint) {
-    boost::asio::ip::tcp::socket socket(io);
+    boost::asio::ip::tcp::socket socket(io_);
     socket.connect({boost::asio::ip::make_address(endpoint.host), endpoint.port});
     return socket;
   }
   // A port where nobody listens.
   consensus::Endpoint closed_port() {
-    const boost::asio::ip::tcp::acceptor acceptor(io,
+    const boost::asio::ip::tcp::acceptor acceptor(io_,
                                                   {boost::asio::ip::make_address("127.0.0.1"), 0});
     return {"127.0.0.1", acceptor.local_endpoint().port()};
   }
 
-  boost::asio::io_context io;
+  boost::asio::io_context io_;
 };
 
 }  // namespace synod::net

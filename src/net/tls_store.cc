@@ -45,8 +45,7 @@ OpensslPtr<BIO> memory_of(const std::string& text) {
 int give_password(char* into, int size, int /*is_writing*/, void* given) {
   const auto& password = *static_cast<const std::string*>(given);
   if (password.size() > static_cast<std::size_t>(size)) return -1;
-  std::memcpy(into, password.data(), password.size());
-  return static_cast<int>(password.size());
+  return static_cast<int>(password.copy(into, password.size()));
 }
 
 // What either kind of file holds.

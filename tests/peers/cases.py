@@ -109,6 +109,11 @@ def tls_with_java(folder):
     return "; ".join(forms(folder / str(i), kinds, {**TLS_ONLY, **tls_keys(files)}) for i, kinds in enumerate(MIXTURES))
 
 
+def threads(folder):
+    """The core on one thread of four, clients on all of them."""
+    return forms(folder, SYNODS, {"synod.connectionThreads": 4})
+
+
 def sasl(folder):
     return forms(folder, SYNODS, SASL, jaas(folder))
 
@@ -249,5 +254,5 @@ def garbage(dice):
     return dice.choice(beginnings) + rest
 
 
-ALL = {case.__name__: case for case in (tls, sasl, outsiders, rolling_switch, strangers, tls_with_java, sasl_with_java,
+ALL = {case.__name__: case for case in (threads, tls, sasl, outsiders, rolling_switch, strangers, tls_with_java, sasl_with_java,
                                         sasl_in_tls, rolling_switch_with_java)}
