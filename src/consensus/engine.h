@@ -199,7 +199,7 @@ class Engine {
   virtual void epochs_saved() {}
   // Part of the answer to ReadLog: entries without a gap behind the part before. `is_end`: this was
   // all. Nothing: some of it is no longer there.
-  virtual void log_read(LinkId /*link*/, std::optional<std::vector<Entry>> /*entries*/,
+  virtual void log_read(LinkId /*link*/, std::optional<std::vector<Entry>>&& /*entries*/,
                         bool /*is_end*/) {}
   // The tree asked for by ReceiveSnapshot is in place and durable, the log is empty; `rest` is what
   // arrived behind it. If the link breaks or the bytes are bad before that, unlinked() comes
@@ -221,9 +221,9 @@ class Engine {
   // Asks for an effect::ReadIndex. Leading and serving only; dropped when that ends.
   virtual void read_index(std::uint64_t token) = 0;
   // Following or observing, and serving.
-  virtual void send_to_leader(ServiceMessage /*message*/) {}
+  virtual void send_to_leader(const ServiceMessage& /*message*/) {}
   // Leading and serving: to the learner at the other end of a link.
-  virtual void send_to_learner(LinkId /*link*/, ServiceMessage /*message*/) {}
+  virtual void send_to_learner(LinkId /*link*/, const ServiceMessage& /*message*/) {}
 
   // ---- for status pages
   [[nodiscard]] virtual const Status& status() const = 0;

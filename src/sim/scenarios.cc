@@ -60,7 +60,7 @@ std::size_t die_with_a_tail(World& world) {
   move_clients_to(world, leader);
   world.isolate(leader, true);
   world.run_for(100 * kMillisecond);
-  world.kill(leader);
+  world.power_cut(leader);  // of a process, the kernel would still send what waits
   world.isolate(leader, false);
   expect(world, world.ghost().last_logged(leader) > world.ghost().last_committed(),
          "the old leader logged what was not committed");
@@ -139,7 +139,7 @@ void play_snapshot_of_tail(World& world) {
   move_clients_to(world, old);
   world.isolate(old, true);
   world.run_for(700 * kMillisecond);
-  world.kill(old);
+  world.power_cut(old);
   world.isolate(old, false);
   move_clients_to(world, std::nullopt);
   silence(world);
@@ -450,10 +450,9 @@ void play_sessions_that_move(World& world) {
 }
 
 void play_late_follower(World& world) {
-  world.start(0);
-  world.start(1);
-  for (std::size_t i = 0; i < world.client_count(); ++i) world.client(i).start();
-  world.start(2);
+  warm_up(world);
+  stop_all(world);
+  for (std::size_t i = 0; i < 3; ++i) world.start(i);
   expect(world, world.run_until([&] { return world.leader().has_value(); }, kPatience),
          "a quorum elects");
   world.run_for(kSecond);

@@ -41,7 +41,7 @@ class WatchedEngine final : public consensus::Engine {
     ghost_.epochs_saved(server_);
     engine_->epochs_saved();
   }
-  void log_read(consensus::LinkId link, std::optional<std::vector<consensus::Entry>> entries,
+  void log_read(consensus::LinkId link, std::optional<std::vector<consensus::Entry>>&& entries,
                 bool is_end) override {
     engine_->log_read(link, std::move(entries), is_end);
   }
@@ -64,11 +64,11 @@ class WatchedEngine final : public consensus::Engine {
   }
   [[nodiscard]] Zxid next_zxid() const override { return engine_->next_zxid(); }
   void read_index(std::uint64_t token) override { engine_->read_index(token); }
-  void send_to_leader(consensus::ServiceMessage message) override {
-    engine_->send_to_leader(std::move(message));
+  void send_to_leader(const consensus::ServiceMessage& message) override {
+    engine_->send_to_leader(message);
   }
-  void send_to_learner(consensus::LinkId link, consensus::ServiceMessage message) override {
-    engine_->send_to_learner(link, std::move(message));
+  void send_to_learner(consensus::LinkId link, const consensus::ServiceMessage& message) override {
+    engine_->send_to_learner(link, message);
   }
   [[nodiscard]] const consensus::Status& status() const override { return engine_->status(); }
   [[nodiscard]] consensus::Effects drain() override {

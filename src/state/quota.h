@@ -44,7 +44,9 @@ class Quotas {
   void deleting(const Node& node);
   // After loading a snapshot: registers every limits node and recounts every stats node.
   void rebuild();
-  void swap(Quotas& other) { prefixes_.swap(other.prefixes_); }  // each stays with its tree
+  void swap(Quotas& other) noexcept {
+    prefixes_.swap(other.prefixes_);
+  }  // each stays with its tree
 
   // The deepest path with a quota that is `path` or above it; empty: none. The root never has one.
   [[nodiscard]] std::string_view prefix_of(std::string_view path) const;

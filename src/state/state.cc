@@ -66,7 +66,7 @@ void State::set_config(BytesView text, Zxid version, WallTimeMs now) {
   tree_.set_data(*node, text, stat);
 }
 
-void State::swap(State& other) {
+void State::swap(State& other) noexcept {
   tree_.swap(other.tree_);
   quotas_.swap(other.quotas_);
   std::swap(sessions_, other.sessions_);

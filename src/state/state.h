@@ -50,7 +50,7 @@ class State {
 
   // Everything changes sides, while references to the two objects stay good: a server's tree is
   // replaced under its readers. No snapshot may be under way in either.
-  void swap(State& other);
+  void swap(State& other) noexcept;
 
   [[nodiscard]] const Tree& tree() const { return tree_; }
   [[nodiscard]] Tree& tree() { return tree_; }  // for a snapshot's walk

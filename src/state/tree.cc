@@ -28,7 +28,7 @@ Tree::~Tree() {
   for (Node* node = oldest_; node != nullptr;) Node::destroy(std::exchange(node, node->newer));
 }
 
-void Tree::swap(Tree& other) {
+void Tree::swap(Tree& other) noexcept {
   SYNOD_ASSERT(!has_walk() && !other.has_walk());
   std::swap(rules_, other.rules_);
   std::swap(acls_, other.acls_);

@@ -30,7 +30,7 @@ class Tree {
   ~Tree();
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
-  void swap(Tree& other);  // neither with a walk under way
+  void swap(Tree& other) noexcept;  // neither with a walk under way
 
   // "/" and "" both name the root. Null: no such node.
   [[nodiscard]] const Node* find(std::string_view path) const;

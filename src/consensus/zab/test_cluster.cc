@@ -606,12 +606,12 @@ void TestCluster::read_index(NodeId id, std::uint64_t token) {
   event(id, [&](Zab& engine) { engine.read_index(token); });
 }
 
-void TestCluster::send_to_leader(NodeId id, ServiceMessage message) {
-  event(id, [&](Zab& engine) { engine.send_to_leader(std::move(message)); });
+void TestCluster::send_to_leader(NodeId id, const ServiceMessage& message) {
+  event(id, [&](Zab& engine) { engine.send_to_leader(message); });
 }
 
-void TestCluster::send_to_learner(NodeId id, LinkId link, ServiceMessage message) {
-  event(id, [&](Zab& engine) { engine.send_to_learner(link, std::move(message)); });
+void TestCluster::send_to_learner(NodeId id, LinkId link, const ServiceMessage& message) {
+  event(id, [&](Zab& engine) { engine.send_to_learner(link, message); });
 }
 
 // Of several that think so, the one with the newest epoch.

@@ -65,8 +65,8 @@ class TestCluster {
   bool write_and_wait(std::int64_t within_ms = 20'000);  // until it is committed
 
   void read_index(NodeId node, std::uint64_t token);
-  void send_to_leader(NodeId node, ServiceMessage message);
-  void send_to_learner(NodeId node, LinkId link, ServiceMessage message);
+  void send_to_leader(NodeId node, const ServiceMessage& message);
+  void send_to_learner(NodeId node, LinkId link, const ServiceMessage& message);
 
   // ---- looking
   [[nodiscard]] std::optional<NodeId> serving_leader() const;

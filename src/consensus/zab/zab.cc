@@ -168,7 +168,7 @@ void Zab::epochs_saved() {
   settle();
 }
 
-void Zab::log_read(LinkId link, std::optional<std::vector<Entry>> entries, bool is_end) {
+void Zab::log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, bool is_end) {
   if (auto* role = leader()) role->log_read(link, std::move(entries), is_end);
   settle();
 }
@@ -256,11 +256,11 @@ void Zab::read_index(std::uint64_t token) {
   if (auto* role = leader(); role != nullptr && status_.is_serving) role->read_index(token);
 }
 
-void Zab::send_to_leader(ServiceMessage message) {
+void Zab::send_to_leader(const ServiceMessage& message) {
   if (auto* role = learner()) role->send_to_leader(message);
 }
 
-void Zab::send_to_learner(LinkId link, ServiceMessage message) {
+void Zab::send_to_learner(LinkId link, const ServiceMessage& message) {
   if (auto* role = leader()) role->send_to_learner(link, message);
 }
 

@@ -38,7 +38,7 @@ class Zab final : public Engine {
   void durable(Zxid up_to) override;
   void was_cut(std::optional<Zxid> last) override;
   void epochs_saved() override;
-  void log_read(LinkId link, std::optional<std::vector<Entry>> entries, bool is_end) override;
+  void log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, bool is_end) override;
   void snapshot_installed(LinkId link, Zxid zxid, BytesView rest) override;
 
   void accepted(LinkId link, Port port) override;
@@ -49,8 +49,8 @@ class Zab final : public Engine {
   void propose(Entry entry) override;
   [[nodiscard]] Zxid next_zxid() const override;
   void read_index(std::uint64_t token) override;
-  void send_to_leader(ServiceMessage message) override;
-  void send_to_learner(LinkId link, ServiceMessage message) override;
+  void send_to_leader(const ServiceMessage& message) override;
+  void send_to_learner(LinkId link, const ServiceMessage& message) override;
 
   [[nodiscard]] const Status& status() const override { return status_; }
   [[nodiscard]] Effects drain() override;
