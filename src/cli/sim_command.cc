@@ -255,6 +255,8 @@ struct Tally {
   std::uint64_t cpu_us = 0;
   sim::Micros simulated = 0;
   std::uint64_t requests = 0;
+  std::uint64_t fewest_requests = UINT64_MAX;     // of a seed
+  sim::Micros shortest = sim::Micros{INT64_MAX};  // likewise
   std::uint64_t committed = 0;
   std::uint64_t leader_changes = 0;
   std::uint64_t restarts = 0;
@@ -271,6 +273,8 @@ struct Tally {
     cpu_us += result.cpu_us;
     simulated += report.simulated;
     requests += report.requests;
+    fewest_requests = std::min(fewest_requests, report.requests);
+    shortest = std::min(shortest, report.simulated);
     committed += report.committed;
     leader_changes += report.leader_changes;
     restarts += report.counts.restarts;
@@ -289,9 +293,11 @@ void tell_summary(Tally& tally) {
     return 100.0 * static_cast<double>(count) / seeds;
   };
   fmt::print(
-      "\nsimulated {:.1f} h in {:.2f} CPU h; {} requests answered, {} transactions committed\n",
+      "\nsimulated {:.1f} h in {:.3f} CPU h; {} requests answered, {} transactions committed\n",
       static_cast<double>(tally.simulated) / 3.6e9, static_cast<double>(tally.cpu_us) / 3.6e9,
       tally.requests, tally.committed);
+  fmt::print("each seed: at least {} s and {} requests\n", tally.shortest / sim::kSecond,
+             tally.fewest_requests);
   fmt::print("{} leaders began to serve, {} servers started\n", tally.leader_changes,
              tally.restarts);
   fmt::print("seeds with SNAP {:.0f} %, TRUNC {:.0f} %, DIFF {:.0f} %\n", share(tally.with_snap),

@@ -27,11 +27,10 @@ RunReport run(const RunOptions& options) {
   RunReport report{.violations = world.violations(),
                    .hash = world.trace().hash(),
                    .simulated = world.now(),
+                   .requests = world.answered(),
                    .committed = world.ghost().committed().size(),
                    .leader_changes = world.ghost().leader_changes(),
                    .counts = world.counts()};
-  for (std::size_t i = 0; i < world.client_count(); ++i)
-    report.requests += world.client(i).answered();
   return report;
 }
 

@@ -17,6 +17,7 @@ using consensus::Role;
 namespace effect = consensus::effect;
 
 constexpr Micros kRestTime = 60 * kSecond;  // in which a healed ensemble must come to rest
+constexpr std::uint64_t kRequestsMin = 500;
 constexpr std::size_t kViolationsTold = 20;
 
 ServerId id_of(std::size_t server) { return {static_cast<std::int64_t>(server) + 1}; }
@@ -86,7 +87,7 @@ WorldOptions drawn_options(std::uint64_t seed) {
   replica.log_size_limit_bytes = dice.below(3) == 0 ? 20000 : 0;
   options.commit_log_count = 5 << dice.below(8);
   options.client.timeout_ms = static_cast<std::int32_t>(dice.between(1500, 8000));
-  options.client.think_time = dice.between(50, 400) * kMillisecond;
+  options.client.think_time = dice.between(20, 200) * kMillisecond;
   options.client.pipeline = 1 + dice.below(8);
   options.client.directories = 1 + dice.below(3);
   options.client.nodes = 1 + dice.below(6);
@@ -395,9 +396,17 @@ bool World::is_at_rest() {
   return std::ranges::none_of(clients_, [](const auto& client) { return client->waits(); });
 }
 
+std::uint64_t World::answered() const {
+  std::uint64_t answered = 0;
+  for (const auto& client : clients_) answered += client->answered();
+  return answered;
+}
+
 void World::settle() {
   heal();
   run_for(2 * kSecond);
+  // Where faults left little room, the healed ensemble shows what it can do.
+  run_until([&] { return answered() >= kRequestsMin; }, kRestTime);
   for (const auto& client : clients_) client->stop_asking();
   Client& prober = *clients_.front();
   const bool is_calm = run_until([&] { return all_serve() && is_at_rest(); }, kRestTime);

@@ -104,6 +104,7 @@ class World {
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] bool is_broken() const { return !violations_.empty(); }
   [[nodiscard]] const WorldCounts& counts() const { return counts_; }
+  [[nodiscard]] std::uint64_t answered() const;  // requests
 
  private:
   // While some fault explains it, a server may refuse to start or stop by itself.
