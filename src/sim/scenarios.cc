@@ -54,7 +54,14 @@ bool wait_for_other_leader(World& world, std::size_t old) {
   return is_so;
 }
 
-// The leader goes on writing alone, until it dies with what nobody else has.
+// What the old leader sent waits in the network: it is reachable again once nobody listens to that.
+bool is_succeeded(World& world, std::size_t old) {
+  const bool is_so = wait_for_other_leader(world, old);
+  world.isolate(old, false);
+  return is_so;
+}
+
+// The leader goes on writing alone, until it dies with what nobody else has; it stays isolated.
 std::size_t die_with_a_tail(World& world) {
   const std::size_t leader = warm_up(world);
   move_clients_to(world, leader);
@@ -64,7 +71,6 @@ std::size_t die_with_a_tail(World& world) {
       [&] { return world.ghost().last_durable(leader) > world.ghost().last_committed(); }, kSecond);
   expect(world, has_tail, "the old leader logged what was not committed");
   world.power_cut(leader);  // of a process, the kernel would still send what waits
-  world.isolate(leader, false);
   move_clients_to(world, std::nullopt);
   return leader;
 }
@@ -106,7 +112,7 @@ void chopped_streams(WorldOptions& options) {
 void play_tail_is_cut(World& world) {
   const std::size_t old = die_with_a_tail(world);
   silence(world);
-  if (!wait_for_other_leader(world, old)) return;
+  if (!is_succeeded(world, old)) return;
   world.start(old);
   wait_until_all_serve(world);
   expect(world, world.counts().truncs + world.counts().snaps > 0, "the tail was given up");
@@ -114,7 +120,7 @@ void play_tail_is_cut(World& world) {
 
 void play_tail_meets_newer_epoch(World& world) {
   const std::size_t old = die_with_a_tail(world);
-  if (!wait_for_other_leader(world, old)) return;
+  if (!is_succeeded(world, old)) return;
   world.run_for(2 * kSecond);
   world.start(old);
   wait_until_all_serve(world);
@@ -124,7 +130,7 @@ void play_tail_meets_newer_epoch(World& world) {
 void play_epoch_without_txn(World& world) {
   const std::size_t old = die_with_a_tail(world);
   silence(world);
-  if (!wait_for_other_leader(world, old)) return;
+  if (!is_succeeded(world, old)) return;
   stop_all(world);
   const std::size_t other = others(world, old).front();
   world.start(old);
@@ -141,10 +147,9 @@ void play_snapshot_of_tail(World& world) {
   world.isolate(old, true);
   world.run_for(700 * kMillisecond);
   world.power_cut(old);
-  world.isolate(old, false);
   move_clients_to(world, std::nullopt);
   silence(world);
-  if (!wait_for_other_leader(world, old)) return;
+  if (!is_succeeded(world, old)) return;
   world.start(old);
   wait_until_all_serve(world);
 }
