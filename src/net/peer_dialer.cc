@@ -30,7 +30,7 @@ PeerDialer::PeerDialer(boost::asio::io_context& io, std::vector<consensus::Endpo
 void PeerDialer::start(Resolver& resolver, std::chrono::milliseconds timeout) {
   deadline_.expires_after(timeout);
   deadline_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (error) return;
+    if (error || !self->done_) return;  // both may come due while the process stands still
     self->note("no answer in time");
     self->finish(fail(ErrorKind::kIo, self->complaints_));
   });
