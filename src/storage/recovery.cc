@@ -199,9 +199,14 @@ Result<void> Recovery::remove(const std::string& directory, const std::string& n
       {op::Remove{.path = directory + "/" + name}, op::FlushDirectory{.path = directory}});
 }
 
-// The mark that speaks of it goes first: Java may run next, and give a log of its own that name.
+// The mark that speaks of it goes first: Java may run next, and give a log of its own that name. A
+// log that a crash then leaves without its mark must show by itself that there is nothing in it.
 Result<void> Recovery::remove_log(const LogFile& log) {
   if (flushed_bytes(log)) {
+    auto emptied = files_.perform({op::Open{.handle = kHandle, .path = log_path(log)},
+                                   op::Truncate{.handle = kHandle, .size = 0},
+                                   op::Flush{.handle = kHandle}, op::Close{.handle = kHandle}});
+    if (!emptied) return emptied;
     if (auto removed = remove(directory_.logs(), kFlushedMarkName); !removed) return removed;
   }
   return remove(directory_.logs(), log.name);
