@@ -116,6 +116,7 @@ void Ghost::started(std::size_t server, const consensus::Beginning& beginning) {
   at = {.log = std::move(log),
         .lost_log = std::move(at.lost_log),
         .has_memory = beginning.has_memory,
+        .counts = beginning.has_memory,
         .is_damaged = at.is_damaged,
         .life = life};
   at.durable = at.log.size();
@@ -142,7 +143,7 @@ bool Ghost::could_lose(const std::vector<bool>& without) const {
   consensus::Servers remembering;
   bool is_known = committed_.empty();
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    if (without[i] || !membership_.is_voter(id_of(i)) || !servers_[i].has_memory) continue;
+    if (without[i] || !membership_.is_voter(id_of(i)) || !servers_[i].counts) continue;
     consensus::add_to(remembering, id_of(i));
     is_known |= holds(servers_[i], committed_.size());
   }
@@ -209,6 +210,7 @@ void Ghost::role_changed(std::size_t server, const consensus::Status& status) {
     if (!membership_.is_voter(id_of(server))) complain(server, "leads, and has no vote");
   }
   at.status = status;
+  at.counts |= status.is_serving;
 }
 
 void Ghost::save_epochs(std::size_t server, const effect::SaveEpochs& epochs) {

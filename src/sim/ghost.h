@@ -83,7 +83,8 @@ class Ghost {
     std::optional<Zxid> snapshot_due;
     // What it had on disk when that was wiped: acknowledged before, and counted by leaders after.
     std::vector<std::int64_t> lost_log;
-    bool has_memory = false;
+    bool has_memory = false;  // as its disk says
+    bool counts = false;      // it knows itself: it has served since, or started so
     bool is_damaged = false;
     std::uint64_t life = 0;
     consensus::Status status;
