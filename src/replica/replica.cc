@@ -318,7 +318,6 @@ void Replica::carry_out(const consensus::effect::Close& close, Time /*now*/) {
 void Replica::link_gone(LinkId link) {
   sender_.gone(link);
   feeder_.gone(link);
-  sessions_.learner_lost(link);
   behind_sync_.erase(link);
   std::erase_if(waiters_, [&](const Waiter& waiter) {
     return waiter.kind == Waiter::Kind::kSync && !waiter.from && waiter.learner == link;

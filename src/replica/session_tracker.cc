@@ -20,8 +20,10 @@ std::shared_ptr<ClientConnection> SessionTracker::attach(
     SessionId id, std::int32_t timeout_ms, std::shared_ptr<ClientConnection> connection,
     SteadyTimeMs now) {
   add(id, timeout_ms, now);
-  sessions_[id].learner = {};
-  return std::exchange(sessions_[id].connection, std::move(connection));
+  Session& session = sessions_[id];
+  session.learner = {};
+  session.is_owned = true;
+  return std::exchange(session.connection, std::move(connection));
 }
 
 void SessionTracker::detach(SessionId id, const ClientConnection& connection, SteadyTimeMs now) {
@@ -57,7 +59,10 @@ std::vector<std::pair<SessionId, std::int32_t>> SessionTracker::heard_since(
 void SessionTracker::start_expiring(SteadyTimeMs now) {
   stop_expiring();
   is_expiring_ = true;
-  for (auto& [id, session] : sessions_) session.learner = {};
+  for (auto& [id, session] : sessions_) {
+    session.learner = {};
+    session.is_owned = session.connection != nullptr;
+  }
   give_full_timeouts(now);
 }
 
@@ -79,6 +84,7 @@ std::shared_ptr<ClientConnection> SessionTracker::move_to(SessionId id, consensu
   if (found == sessions_.end()) return nullptr;
   found->second.last_heard = now;
   found->second.learner = learner;
+  found->second.is_owned = true;
   return std::exchange(found->second.connection, nullptr);
 }
 
@@ -86,15 +92,8 @@ bool SessionTracker::owns(consensus::LinkId learner, SessionId id) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return true;  // there is no such session: others say so
   Session& session = found->second;
-  const bool has_owner = session.connection || session.learner != consensus::LinkId{};
-  if (!has_owner) session.learner = learner;
-  return session.learner == learner && (learner == consensus::LinkId{} || !session.connection);
-}
-
-void SessionTracker::learner_lost(consensus::LinkId learner) {
-  for (auto& [id, session] : sessions_) {
-    if (session.learner == learner) session.learner = {};
-  }
+  if (!std::exchange(session.is_owned, true)) session.learner = learner;
+  return session.learner == learner;
 }
 
 void SessionTracker::give_full_timeouts(SteadyTimeMs now) {

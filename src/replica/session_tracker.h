@@ -53,9 +53,9 @@ class SessionTracker {
   std::shared_ptr<ClientConnection> move_to(SessionId session, consensus::LinkId learner,
                                             SteadyTimeMs now);
   // May the session be used by a client of this learner (0: of this server itself)? Whoever comes
-  // first owns it.
+  // first owns it, and keeps it though the link or the connection breaks, until the client shows
+  // up elsewhere: a server that the client had left before may still forward what it asked there.
   [[nodiscard]] bool owns(consensus::LinkId learner, SessionId session);
-  void learner_lost(consensus::LinkId learner);
   // Sessions whose time has come, each given once. While this server was not running (a pause, a
   // stall) it cannot have heard from anyone: then every session gets its full timeout again.
   [[nodiscard]] std::vector<SessionId> expire(SteadyTimeMs now);
@@ -66,7 +66,8 @@ class SessionTracker {
     SteadyTimeMs last_heard;
     std::int64_t bucket_ms = 0;
     std::shared_ptr<ClientConnection> connection;
-    consensus::LinkId learner;  // its owner; 0: this server, or nobody yet
+    consensus::LinkId learner;  // its owner, if it has one; 0: this server
+    bool is_owned = false;
   };
 
   [[nodiscard]] std::int64_t bucket_of(const Session& session) const;
