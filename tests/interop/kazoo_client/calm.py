@@ -320,6 +320,7 @@ def children_watch_and_data_watch(site):
     writer.delete(site.root + "/d")
     eventually(lambda: children[-1] == [] and data[-1] is None, "deleted")
     equal(len(stopped), 1, "a watch that returned False")
+    eventually(lambda: len(events) >= 3, "each callback comes by itself")
     equal(events, [None, EventType.CHILD, EventType.CHILD], "events")
 
 
