@@ -71,6 +71,6 @@ function(synod_folder_test name sources test_deps sans_io)
     list(APPEND labels core)
     add_dependencies(synod_core_tests ${test})
   endif()
-  set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT 300
+  set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT 900
                        ENVIRONMENT "SYNOD_FIXTURES=${SYNOD_FIXTURES}")
 endfunction()
