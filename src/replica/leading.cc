@@ -145,11 +145,21 @@ void Replica::revalidate(LinkId learner, BytesView question, Time now) {
   const auto asked = jute::decode<Revalidation>(question);
   if (!asked) return drop_link(learner, "a question for a session that does not parse");
   const SessionId session = asked->session;
-  const bool is_valid = sessions_.contains(session) && primary_.is_open(session);
-  if (is_valid) {
+  if (sessions_.contains(session) && primary_.is_open(session)) {
     const ReadersPaused paused(host_);
     if (const auto before = sessions_.move_to(session, learner, now.steady)) before->end();
   }
+  // From here on nobody else may write in its name. What others did before, the learner has when it
+  // hears the answer: an observer is told of commits only.
+  waiters_.push_back({.kind = Waiter::Kind::kRevalidate,
+                      .after = proposed_,
+                      .from = nullptr,
+                      .learner = learner,
+                      .session = session});
+}
+
+void Replica::answer_revalidation(LinkId learner, SessionId session) {
+  const bool is_valid = sessions_.contains(session) && primary_.is_open(session);
   engine_->send_to_learner(
       learner,
       {ServiceMessage::Kind::kRevalidated, jute::encode(RevalidationReply{session, is_valid}), {}});

@@ -319,9 +319,8 @@ void Replica::link_gone(LinkId link) {
   sender_.gone(link);
   feeder_.gone(link);
   behind_sync_.erase(link);
-  std::erase_if(waiters_, [&](const Waiter& waiter) {
-    return waiter.kind == Waiter::Kind::kSync && !waiter.from && waiter.learner == link;
-  });
+  std::erase_if(waiters_,
+                [&](const Waiter& waiter) { return !waiter.from && waiter.learner == link; });
   std::erase_if(opening_, [&](const auto& opening) {
     return !opening.second.from && opening.second.learner == link;
   });

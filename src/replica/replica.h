@@ -157,13 +157,13 @@ class Replica {
 
   // Something to be done once everything up to `after` is applied.
   struct Waiter {
-    enum class Kind : std::uint8_t { kResume, kSync } kind{};
+    enum class Kind : std::uint8_t { kResume, kSync, kRevalidate } kind{};
     Zxid after;
     Connection from;              // null: a learner's
-    LinkId learner;               // kSync
+    LinkId learner;               // kSync, kRevalidate
     std::uint64_t ticket = 0;     // kSync
     std::uint64_t token = 0;      // kSync: of the read index it waits for; 0: for none
-    SessionId session;            // kResume
+    SessionId session;            // kResume, kRevalidate
     std::int32_t timeout_ms = 0;  // kResume
   };
   // A session on its way into the log: who hears of it.
@@ -290,6 +290,7 @@ class Replica {
   void propose_forwarded(LinkId learner, primary::Request request, Time now);
   void take_touches(BytesView touches, Time now);
   void revalidate(LinkId learner, BytesView question, Time now);
+  void answer_revalidation(LinkId learner, SessionId session);
   void expire_sessions(Time now);
   void reap(Time now);
 

@@ -136,6 +136,8 @@ void Replica::finish(const Waiter& waiter, Time now) {
     case Waiter::Kind::kSync:
       if (waiter.from) return waiter.from->answer_sync(waiter.ticket, now.steady);
       return answer_forwarded_sync(waiter.learner, now);
+    case Waiter::Kind::kRevalidate:
+      return answer_revalidation(waiter.learner, waiter.session);
   }
 }
 
