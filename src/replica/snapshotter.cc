@@ -89,6 +89,7 @@ void Snapshotter::log_is_durable(Zxid up_to) {
 void Snapshotter::give_up() {
   if (stage_ == Stage::kIdle || stage_ == Stage::kCleaning || stage_ == Stage::kPublishing) return;
   is_given_up_ = true;
+  writer_->stop();
   if (stage_ == Stage::kWaitingForLog) go_on();
 }
 

@@ -24,6 +24,8 @@ class StateWriter {
   [[nodiscard]] bool has_more() const { return walk_ != nullptr; }
   // The batch with the next slice; the last one ends with a flush.
   [[nodiscard]] storage::FileBatch next_batch();
+  // The tree is needed for another walk: the file stays as it is, of use to nobody.
+  void stop() { walk_.reset(); }
   // How it ends is the caller's: publish(), release() or abandon().
   [[nodiscard]] storage::SnapshotWriter& file() { return file_; }
   [[nodiscard]] Zxid zxid() const { return digest_.zxid; }

@@ -94,6 +94,12 @@ void short_memory(WorldOptions& options) {
   options.server.replica.snapshots.txns_between = 40;
 }
 
+// The same, of a tree that takes a snapshot several slices.
+void large_tree(WorldOptions& options) {
+  short_memory(options);
+  options.client.value_bytes = 50'000;
+}
+
 void slow_disks(WorldOptions& options) {
   three(options);
   options.server.disk.flush_latency = 5 * kMillisecond;
@@ -310,6 +316,23 @@ void play_killed_during_snap(World& world) {
   wait_until_all_serve(world);
 }
 
+// A tree has one walk: a learner that needs it meets the leader's own snapshot, which its slow disk
+// makes last.
+void play_snap_beside_own_snapshot(World& world) {
+  const std::size_t leader = warm_up(world);
+  const std::size_t late = others(world, leader).front();
+  world.server(leader).disk().slow_down(100 * kMillisecond);
+  for (int round = 0; round < 8; ++round) {
+    expect(world, world.wipe(late), "one of three disks may be lost");
+    world.start(late);
+    world.run_until([&] { return world.is_serving(late); }, kPatience);
+    world.run_for(170 * kMillisecond);
+  }
+  world.server(leader).disk().heal();
+  wait_until_all_serve(world);
+  expect(world, world.counts().snaps > 0, "a tree was sent");
+}
+
 // Whoever does not read the tree he asked for stops nobody else's writes.
 void play_snap_to_a_deaf_learner(World& world) {
   const std::size_t leader = warm_up(world);
@@ -512,6 +535,8 @@ std::vector<Scenario> all() {
        kErrorLeavesHole, three, play_failed_writes},
       {"full-disk", "16, ZOOKEEPER-3701", "disks fill up under load and empty again", kNone, three,
        play_full_disk},
+      {"snap-beside-own-snapshot", "seed 301082", "a tree is sent while a snapshot is being written",
+       kNone, large_tree, play_snap_beside_own_snapshot},
       {"snap-to-a-deaf-learner", "19, ZOOKEEPER-3531", "a tree is sent to who does not read it",
        kNone, three, play_snap_to_a_deaf_learner},
       {"crash-while-electing", "21, ZOOKEEPER-2307, -2354, -4269",
