@@ -173,6 +173,7 @@ void Election::take_in_while_looking(ServerId from, const Ballot& ballot) {
 
 void Election::take_in_looking(ServerId from, const Vote& vote) {
   if (vote.zxid == kNoMemoryZxid || vote.round < round_) return;
+  if (is_outdated_claim(vote)) return start_round_after(vote);
   if (vote.round > round_) {
     round_ = vote.round;
     of_round_.clear();
@@ -183,6 +184,20 @@ void Election::take_in_looking(ServerId from, const Vote& vote) {
     broadcast();
   }
   of_round_[from] = {.state = Role::kLooking, .vote = vote};
+}
+
+// Somebody still repeats what this server claimed before its log was cut, or before it forgot.
+bool Election::is_outdated_claim(const Vote& vote) const {
+  return vote.leader == options_.self &&
+         (vote.zxid != initial_.zxid || vote.peer_epoch != initial_.peer_epoch);
+}
+
+// In a new round all others forget it.
+void Election::start_round_after(const Vote& vote) {
+  round_ = std::min(vote.round + 1, kMaxRound);
+  of_round_.clear();
+  propose(initial_);
+  broadcast();
 }
 
 // It follows or leads: if a quorum says so and the leader does itself, it can be joined.
@@ -302,7 +317,8 @@ bool Election::has_settled_quorum(const Vote& vote) const {
 // Followers may not have noticed yet that their leader is gone, so it has to say itself that it
 // leads. Are we meant, then by votes of this very round; and never by what we have forgotten.
 bool Election::is_sure_to_lead(const Vote& vote, const Ballots& ballots) const {
-  if (vote.leader == options_.self) return has_memory_ && vote.round == round_;
+  if (vote.leader == options_.self)
+    return has_memory_ && vote.round == round_ && vote.zxid == initial_.zxid;
   const auto leader = ballots.find(vote.leader);
   return leader != ballots.end() && leader->second.state == Role::kLeading;
 }

@@ -70,6 +70,8 @@ class Election {
   void take_in(const ElectionLinks::Message& message);
   void take_in_while_looking(ServerId from, const Ballot& ballot);
   void take_in_looking(ServerId from, const Vote& vote);
+  [[nodiscard]] bool is_outdated_claim(const Vote& vote) const;
+  void start_round_after(const Vote& vote);
   void take_in_settled(ServerId from, const Ballot& ballot);
   void take_in_without_memory(ServerId from, const Ballot& ballot, bool is_first);
   void answer_stranger(ServerId to, const Ballot& asking);

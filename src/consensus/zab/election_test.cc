@@ -176,6 +176,21 @@ TEST_P(Elections, TheOthersElectAnew) {
       << "without waiting: who cannot be reached is not waited for";
 }
 
+// Others remember a vote longer than it is true: its log was cut since.
+TEST_P(Elections, WhatAServerClaimedBeforeItsCutIsForgotten) {
+  ElectionNetwork network(ensemble(5), GetParam());
+  network.start(2, {.last_logged = kOne, .current_epoch = 1});
+  network.start(3, {.last_logged = kTwo, .current_epoch = 1});
+  network.run_for(2000);
+  ASSERT_EQ(network.leader_of(2), 0) << "two of five: it repeats what 3 claims";
+  network.kill(3);
+  network.start(3, {.last_logged = kOne, .current_epoch = 1});
+  network.run_for(2000);
+  network.start(1, {.last_logged = kTwo, .current_epoch = 1});
+  network.run_for(3000);
+  EXPECT_EQ(network.common_leader(), 1);
+}
+
 TEST_P(Elections, WhoMayStillComeIsWaitedFor) {
   ElectionNetwork network(ensemble(3), GetParam());
   for (const int i : {1, 2, 3}) network.start(i);
