@@ -311,10 +311,8 @@ void Client::event(Zxid zxid, jute::Reader& in) {
   if (!event) return;
   const auto type = static_cast<jute::EventType>(event->type);
   const std::string path(event->path);
-  if (zxid.value > 0) {
-    ghost_.shown(zxid);
-    last_seen_ = std::max(last_seen_, zxid);
-  }
+  // Not "last seen": a change has several events, and setWatches must bring those that were lost.
+  if (zxid.value > 0) ghost_.shown(zxid);
   if (type == jute::EventType::kNodeChildrenChanged) {
     child_watches_.erase(path);
   } else {
