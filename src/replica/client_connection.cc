@@ -314,7 +314,9 @@ bool ClientConnection::answer(std::int32_t cxid, const state::ApplyResult& resul
                               SteadyTimeMs now) {
   if (is_gone_ || is_ending_) return false;
   const auto write = std::ranges::find(waiting_, Waiting::Kind::kWrite, &Waiting::kind);
-  if (write == waiting_.end() || write->xid != cxid || write->ticket > last_in_doubt_) return false;
+  if (write == waiting_.end() || write->xid != cxid ||
+      write->ticket > last_in_doubt_.load(kRelaxed))
+    return false;
   // What another server's client did under this session's name is not ours to answer.
   const OpCode type = result.outcome.type;
   if (type == OpCode::kMulti && write->part_types.size() != result.parts.size()) return false;
@@ -362,8 +364,9 @@ void ClientConnection::settle_ticket(std::uint64_t ticket, Waiting::Kind kind, E
 }
 
 std::size_t ClientConnection::writes_in_doubt() const {
+  const std::uint64_t last = last_in_doubt_.load(kRelaxed);
   return static_cast<std::size_t>(std::ranges::count_if(waiting_, [&](const Waiting& waiting) {
-    return waiting.kind == Waiting::Kind::kWrite && waiting.ticket <= last_in_doubt_;
+    return waiting.kind == Waiting::Kind::kWrite && waiting.ticket <= last;
   }));
 }
 

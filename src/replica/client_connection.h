@@ -5,6 +5,7 @@
 // Every call is made under the lane's lock.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -93,7 +94,7 @@ class ClientConnection final : public state::Watcher,
   void answer_sync(std::uint64_t ticket, SteadyTimeMs now);  // likewise
   // The core has proposed or forwarded that write: nobody but the log can say now what became of
   // it.
-  void note_in_doubt(std::uint64_t ticket) { last_in_doubt_ = ticket; }
+  void note_in_doubt(std::uint64_t ticket) { last_in_doubt_.store(ticket, kRelaxed); }
   [[nodiscard]] std::size_t writes_in_doubt() const;
   [[nodiscard]] std::size_t writes_lost() const { return writes_lost_; }  // in doubt at the end
   void unpause();
@@ -188,7 +189,10 @@ class ClientConnection final : public state::Watcher,
   std::deque<Waiting> waiting_;
   std::size_t waiting_reads_ = 0;
   std::uint64_t last_ticket_ = 0;
-  std::uint64_t last_in_doubt_ = 0;
+  // The core writes this without the lane's lock, for it does so with every write; who else reads
+  // it counts, and may be one too low.
+  static constexpr auto kRelaxed = std::memory_order_relaxed;
+  std::atomic<std::uint64_t> last_in_doubt_ = 0;
   std::size_t writes_lost_ = 0;
   bool is_stirred_ = false;
   bool is_held_ = false;

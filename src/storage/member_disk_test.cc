@@ -15,11 +15,12 @@
 namespace synod::storage {
 namespace {
 
-using Hash = std::int64_t;
+using Hash = std::int64_t;  // a session's id, in snapshots
 
 Hash after_txn(Hash hash, BytesView body) {
-  for (const char byte : body) hash = (hash ^ byte) * 0x100000001B3;
-  return hash;
+  auto bits = static_cast<std::uint64_t>(hash);
+  for (const char byte : body) bits = (bits ^ static_cast<unsigned char>(byte)) * 0x100000001B3;
+  return static_cast<Hash>(bits);
 }
 
 struct Point {
