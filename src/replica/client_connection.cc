@@ -32,7 +32,7 @@ void ClientConnection::receive(BytesView bytes, SteadyTimeMs now) {
 
 // Stops at an incomplete frame, while a session is being made, and when too much is waiting.
 void ClientConnection::take_frames() {
-  if (is_ending_ || is_gone_) return;
+  if (is_ending_ || is_gone_ || is_abandoned_) return;
   std::size_t taken = 0;
   if (phase_ == Phase::kNew && take_word()) return;
   if (is_paused()) return wait_for_service();

@@ -66,7 +66,7 @@ class ClientConnection final : public state::Watcher,
     return phase_ == Phase::kEstablishing || waiting_.size() >= rules_.max_waiting_requests ||
            waiting_reads_ >= rules_.max_waiting_reads ||
            output_.size() >= rules_.max_output_bytes ||
-           (lane_.is_core_congested && !waiting_.empty()) || is_paused();
+           (lane_.is_core_congested && !waiting_.empty()) || is_paused() || is_abandoned_;
   }
   // Taken from the lane's list of those that the core stirred.
   void settle() { is_stirred_ = false; }
@@ -104,6 +104,10 @@ class ClientConnection final : public state::Watcher,
   void hold();
   [[nodiscard]] bool is_held() const { return is_held_; }
   void release();
+  // The client has come again on another connection: nothing more is taken here, though what was
+  // asked is answered while that one waits.
+  void abandon() { is_abandoned_ = true; }
+  [[nodiscard]] bool is_abandoned() const { return is_abandoned_; }
   // The log has a write of this session that was not asked for here.
   void note_foreign_write();
   // From the core, at any time: the session ended, or moved to another connection; or there is a
@@ -196,6 +200,7 @@ class ClientConnection final : public state::Watcher,
   std::size_t writes_lost_ = 0;
   bool is_stirred_ = false;
   bool is_held_ = false;
+  bool is_abandoned_ = false;
   bool has_foreign_writes_ = false;
   bool is_waiting_for_service_ = false;
 };

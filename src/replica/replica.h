@@ -245,6 +245,7 @@ class Replica {
   void gather();
   bool take_submissions(Time now);
   void take(Submission submission, Time now);
+  void abandon_former_connection(const Submission& submission);
   [[nodiscard]] bool is_admitted(const Submission& submission, Time now);
   void open_session(Submission submission, Time now);
   void sync(Syncing syncing);

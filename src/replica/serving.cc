@@ -12,8 +12,15 @@ using jute::OpCode;
 
 // ---- what connections submit ------------------------------------------------------------------
 
+// What a connection asked that ends, or that its client has left, is dropped: the client is told
+// nothing, and may have gone on elsewhere.
 void Replica::gather() {
   const ReadersPaused paused(host_);
+  std::erase_if(inbox_, [](const Submission& submission) {
+    const ClientConnection& from = *submission.from;
+    const bool is_over = from.is_ending() || from.is_gone() || from.is_abandoned();
+    return is_over && submission.kind != Submission::Kind::kGone;
+  });
   std::size_t large_request_bytes = 0;
   for (const auto& lane : lanes_) large_request_bytes += lane->large_request_bytes;
   for (const auto& lane : lanes_) {
@@ -33,7 +40,7 @@ bool Replica::take_submissions(Time now) {
     } else if (is_serving() && !submission.from->is_held()) {
       take(std::move(submission), now);
       is_progress = true;
-    } else if (!submission.from->is_gone()) {
+    } else {
       waiting.push_back(std::move(submission));
     }
   }
@@ -50,6 +57,7 @@ void Replica::take(Submission submission, Time now) {
     case Submission::Kind::kOpenSession:
       return open_session(std::move(submission), now);
     case Submission::Kind::kResumeSession:
+      abandon_former_connection(submission);
       if (resume_local_session(submission, now)) return;
       if (!is_leading())
         return ask_about(submission.request.session,
@@ -70,6 +78,15 @@ void Replica::take(Submission submission, Time now) {
     case Submission::Kind::kGone:
       return;
   }
+}
+
+// The client has left the connection that it had here, whatever becomes of this one: it may be
+// elsewhere by the time that it is answered, and what it asked here must not come behind.
+void Replica::abandon_former_connection(const Submission& submission) {
+  const auto former = sessions_.connection_of(submission.request.session);
+  if (!former || former == submission.from) return;
+  const ReadersPaused paused(host_);
+  former->abandon();
 }
 
 bool Replica::is_admitted(const Submission& submission, Time now) {
