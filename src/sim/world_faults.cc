@@ -225,7 +225,9 @@ void World::commit_disk_fault(const Fault& fault, Dice& dice) {
       ++excuses.full;
       disk.fill_up(true);
       return later(fault.duration, [this, server] {
-        if (--excuses_[server].full == 0) servers_[server]->disk().fill_up(false);
+        if (--excuses_[server].full > 0) return;
+        servers_[server]->disk().fill_up(false);
+        excuses_[server].writes |= servers_[server]->is_paused();  // it hears of it when it wakes
       });
     default:
       disk.slow_down(dice.skewed(500 * kMillisecond));
