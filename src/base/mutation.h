@@ -30,6 +30,17 @@ enum class Mutation : std::uint8_t {
   kTxnAckBeforeFlush,        // a PROPOSAL is acknowledged before it is on disk
   kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
   kVoteBeforeFlush,          // a vote claims what is not on disk
+  // what scenarios guard besides
+  kZxidBeforeEpoch,      // 2: a longer log outranks a later epoch
+  kTailNotInherited,     // 4: a new leader counts only what it knew to be committed
+  kChunkIsPacket,        // 5: a packet is taken to lie in one piece
+  kSnapStopsWrites,      // 19: nothing else is said to anybody while a tree is sent
+  kWalkNotFreed,         // a snapshot that is given up keeps the tree's walk
+  kNoRollOver,           // 23: an epoch goes on when its zxids are used up
+  kClosedSessionWrites,  // 26: nobody asks whether a write's session is still open
+  kNoSessionMoved,       // 27: whoever forwards a session's write is believed
+  kLeadsAlone,           // 30: a leader that no quorum hears goes on
+  kWipedVotes,           // NuRaft#185: a server votes and counts though it forgot what it said
 };
 
 struct MutationName {
@@ -54,6 +65,16 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kTxnAckBeforeFlush, "txn-ack-before-flush"},
     MutationName{Mutation::kLeaderCountsItselfEarly, "leader-counts-itself-early"},
     MutationName{Mutation::kVoteBeforeFlush, "vote-before-flush"},
+    MutationName{Mutation::kZxidBeforeEpoch, "zxid-before-epoch"},
+    MutationName{Mutation::kTailNotInherited, "tail-not-inherited"},
+    MutationName{Mutation::kChunkIsPacket, "chunk-is-packet"},
+    MutationName{Mutation::kSnapStopsWrites, "snap-stops-writes"},
+    MutationName{Mutation::kWalkNotFreed, "walk-not-freed"},
+    MutationName{Mutation::kNoRollOver, "no-roll-over"},
+    MutationName{Mutation::kClosedSessionWrites, "closed-session-writes"},
+    MutationName{Mutation::kNoSessionMoved, "no-session-moved"},
+    MutationName{Mutation::kLeadsAlone, "leads-alone"},
+    MutationName{Mutation::kWipedVotes, "wiped-votes"},
 };
 
 #ifdef SYNOD_MUTANTS

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutation.h"
 #include "jute/codec.h"
 #include "state/digest.h"
 #include "state/paths.h"
@@ -381,6 +382,7 @@ std::optional<ErrorCode> Primary::session_problem(const Request& request,
                                                   bool for_ephemeral) const {
   if (request.is_local_session && !for_ephemeral) return std::nullopt;
   const SessionId session = request.session;
+  if (is_mutated(Mutation::kClosedSessionWrites)) return std::nullopt;
   if (closing_.contains(session)) return ErrorCode::kSessionExpired;
   if (!is_open(session)) return ErrorCode::kUnknownSession;
   return std::nullopt;

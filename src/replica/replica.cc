@@ -304,6 +304,7 @@ void Replica::carry_out(const consensus::effect::Dial& dial, Time /*now*/) {
 }
 
 void Replica::carry_out(const consensus::effect::Send& send, Time /*now*/) {
+  if (is_mutated(Mutation::kSnapStopsWrites) && sender_.is_sending()) return;
   if (!sender_.send(send.link, send.bytes))
     drop_link(send.link, "the learner is too slow in taking the tree");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutation.h"
 #include "replica/client_connection.h"
 
 namespace synod::replica {
@@ -93,7 +94,7 @@ bool SessionTracker::owns(consensus::LinkId learner, SessionId id) {
   if (found == sessions_.end()) return true;  // there is no such session: others say so
   Session& session = found->second;
   if (!std::exchange(session.is_owned, true)) session.learner = learner;
-  return session.learner == learner;
+  return session.learner == learner || is_mutated(Mutation::kNoSessionMoved);
 }
 
 void SessionTracker::give_full_timeouts(SteadyTimeMs now) {

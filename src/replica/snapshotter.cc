@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/mutation.h"
 
 namespace synod::replica {
 Snapshotter::Snapshotter(storage::FilePort& files, storage::FileHandleSource& handles,
@@ -89,7 +90,7 @@ void Snapshotter::log_is_durable(Zxid up_to) {
 void Snapshotter::give_up() {
   if (stage_ == Stage::kIdle || stage_ == Stage::kCleaning || stage_ == Stage::kPublishing) return;
   is_given_up_ = true;
-  writer_->stop();
+  if (!is_mutated(Mutation::kWalkNotFreed)) writer_->stop();
   if (stage_ == Stage::kWaitingForLog) go_on();
 }
 

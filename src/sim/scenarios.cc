@@ -75,6 +75,12 @@ std::size_t die_with_a_tail(World& world) {
   return leader;
 }
 
+// What one says to the other comes late.
+void stall(World& world, std::size_t from, std::size_t to, Micros duration) {
+  for (const End end : world.network().streams_of(from))
+    if (world.network().other_place(end) == to) world.network().stall(end, duration);
+}
+
 void stop_all(World& world) {
   for (std::size_t i = 0; i < world.size(); ++i) world.kill(i);
 }
@@ -87,6 +93,12 @@ void three(WorldOptions& options) { options.servers = 3; }
 
 void five(WorldOptions& options) { options.servers = 5; }
 
+// The log on disk is needed soon, and is all there.
+void long_log(WorldOptions& options) {
+  three(options);
+  options.commit_log_count = 10;
+}
+
 // A snapshot after a handful of transactions, and a memory that soon needs the log on disk.
 void short_memory(WorldOptions& options) {
   three(options);
@@ -98,6 +110,19 @@ void short_memory(WorldOptions& options) {
 void large_tree(WorldOptions& options) {
   short_memory(options);
   options.client.value_bytes = 50'000;
+}
+
+// A tree that does not fit into a link.
+void narrow_links(WorldOptions& options) {
+  large_tree(options);
+  options.client.value_bytes = 300'000;
+  options.network.window = 16 * 1024;
+}
+
+// They end while a message is under way, if that takes its time; links live longer.
+void short_sessions(WorldOptions& options) {
+  three(options);
+  options.client.timeout_ms = 600;
 }
 
 void slow_disks(WorldOptions& options) {
@@ -203,27 +228,24 @@ void play_bounced_while_joining(World& world) {
   wait_until_all_serve(world);
 }
 
-// What a stale learner took over by DIFF it must be able to pass on.
+// Who lagged, and took over by DIFF what it missed, leads next and has to pass that on.
 void play_hole_is_passed_on(World& world) {
-  const std::size_t leader = warm_up(world);
-  const std::vector<std::size_t> rest = others(world, leader);
-  const std::size_t heir = rest[0];
-  const std::size_t late = rest[1];
-  world.kill(late);
-  world.run_for(300 * kMillisecond);
+  warm_up(world);
+  const std::size_t heir = world.size() - 1;  // of equals the last leads
+  const std::size_t other = 0;
   world.kill(heir);
-  world.start(late);
-  world.run_for(2 * kSecond);
-  world.kill(late);
+  world.kill(other);
+  const bool is_led = world.run_until([&] { return world.leader().has_value(); }, kPatience);
+  expect(world, is_led, "three of five elect a leader");
+  world.run_for(kSecond);
   world.start(heir);
-  world.run_for(2 * kSecond);
-  world.start(late);
-  wait_until_all_serve(world);
-  const std::size_t now_leads = world.leader().value_or(0);
-  world.kill(others(world, now_leads).back());
+  world.run_until([&] { return world.is_serving(heir); }, kPatience);
+  silence(world);
   world.run_for(kSecond);
-  world.kill(now_leads);
-  world.run_for(kSecond);
+  world.kill(world.leader().value_or(heir));
+  expect(world, world.run_until([&] { return world.leader() == heir; }, kPatience), "it leads");
+  world.start(other);
+  world.run_until([&] { return world.is_serving(other); }, kPatience);
   for (std::size_t i = 0; i < world.size(); ++i) world.start(i);
   wait_until_all_serve(world);
 }
@@ -254,19 +276,28 @@ void play_power_cut_after_joining(World& world) {
   wait_until_all_serve(world);
 }
 
-// Power fails at every operation of the disk that joining takes.
+// Power fails at every operation of the disk that joining a new epoch takes; then the one who
+// joined and one who was not there elect.
 void play_crash_at_every_step(World& world) {
   const std::size_t leader = warm_up(world);
-  const std::size_t late = others(world, leader).front();
+  const std::size_t late = others(world, leader)[0];
+  const std::size_t absent = others(world, leader)[1];
   for (std::uint64_t step = 0; step < 24; ++step) {
     world.kill(late);
     world.run_for(200 * kMillisecond);
+    stop_all(world);
+    world.start(leader);
     world.start(late);
     world.server(late).disk().crash_after(step);
     world.run_for(400 * kMillisecond);
+    world.kill(leader);
     world.start(late);
+    world.start(absent);
+    world.run_for(600 * kMillisecond);
+    world.start(leader);
+    world.start(late);
+    wait_until_all_serve(world);
   }
-  wait_until_all_serve(world);
 }
 
 // Epochs are written by everybody at once: power fails there, for all.
@@ -339,7 +370,8 @@ void play_snap_to_a_deaf_learner(World& world) {
   const std::size_t late = others(world, leader).front();
   expect(world, world.wipe(late), "one of three disks may be lost");
   world.start(late);
-  world.run_for(30 * kMillisecond);
+  expect(world, world.run_until([&] { return world.counts().snaps > 0; }, kPatience),
+         "a tree is sent");
   world.server(late).pause();
   const Zxid before = world.ghost().last_committed();
   world.run_for(3 * kSecond);
@@ -450,31 +482,35 @@ void play_roll_over(World& world) {
          "new epochs are opened when the counter comes to its end");
 }
 
-// Sessions end while their requests are under way, and one server sees it from the log only.
+// Sessions end while their requests are under way: what their server says comes late.
 void play_expiry_under_load(World& world) {
   const std::size_t leader = warm_up(world);
   const std::size_t away = others(world, leader).front();
-  for (int round = 0; round < 6; ++round) {
-    for (std::size_t i = 0; i < world.client_count(); ++i) {
-      for (std::size_t server = 0; server < world.size(); ++server)
-        world.block(world.size() + i, server, round % 2 == 0);
-    }
+  for (int round = 0; round < 12; ++round) {
+    move_clients_to(world, away);
+    stall(world, away, leader, 900 * kMillisecond);
     world.run_for(1500 * kMillisecond);
-    if (round == 3) {
+    if (round == 6) {
       world.kill(away);
       world.start(away);
+      wait_until_all_serve(world);
     }
   }
   world.network().heal();
+  move_clients_to(world, std::nullopt);
   wait_until_all_serve(world);
 }
 
-// A session goes on at another server; one that only reads through a follower does not expire.
+// Sessions go on at another server while what they asked at the first is still under way.
 void play_sessions_that_move(World& world) {
-  warm_up(world);
-  for (std::size_t round = 0; round < 6; ++round) {
-    move_clients_to(world, round % world.size());
-    world.run_for(2 * kSecond);
+  const std::size_t leader = warm_up(world);
+  for (std::size_t round = 0; round < 12; ++round) {
+    const std::size_t left = round % world.size();
+    move_clients_to(world, left);
+    if (left != leader) stall(world, left, leader, 800 * kMillisecond);
+    world.run_for(100 * kMillisecond);
+    move_clients_to(world, (round + 1) % world.size());
+    world.run_for(kSecond);
   }
 }
 
@@ -498,24 +534,25 @@ std::vector<Scenario> all() {
       {"tail-is-cut", "1, ZOOKEEPER-1154", "a leader dies with a tail; the next one cuts it",
        kDiffInsteadOfTrunc, three, play_tail_is_cut},
       {"tail-meets-newer-epoch", "1, ZOOKEEPER-1154",
-       "the same, and the new epoch has written already", kNone, three,
+       "the same, and the new epoch has written already", kDiffInsteadOfTrunc, three,
        play_tail_meets_newer_epoch},
       {"epoch-without-txn", "2, ZOOKEEPER-2832",
-       "an epoch that wrote nothing outranks a longer log", kNone, three, play_epoch_without_txn},
+       "an epoch that wrote nothing outranks a longer log", kZxidBeforeEpoch, three,
+       play_epoch_without_txn},
       {"snapshot-of-tail", "3 and 20, ZOOKEEPER-1549, -4837",
        "a tail is long enough for a snapshot; the cut must find none that holds it",
-       kSnapshotOfUncommitted, short_memory, play_snapshot_of_tail},
+       kSnapshotSurvivesTrunc, short_memory, play_snapshot_of_tail},
       {"tail-of-a-new-leader", "4, ZOOKEEPER-2845",
-       "logged by two, committed by none; the second leads without a restart", kNone, three,
-       play_tail_of_a_new_leader},
-      {"cut-in-the-middle", "5, ZOOKEEPER-2355", "links break in the middle of packets", kNone,
-       chopped_streams, play_cut_in_the_middle},
+       "logged by two, committed by none; the second leads without a restart", kTailNotInherited,
+       three, play_tail_of_a_new_leader},
+      {"cut-in-the-middle", "5, ZOOKEEPER-2355", "links break in the middle of packets",
+       kChunkIsPacket, chopped_streams, play_cut_in_the_middle},
       {"power-cut-after-snap", "6, ZOOKEEPER-2872", "power fails soon after a tree was received",
        kSnapNotFlushed, three, play_power_cut_after_snap},
-      {"killed-during-snap", "7, ZOOKEEPER-3642", "power fails at any point of a tree's way", kNone,
-       chopped_streams, play_killed_during_snap},
+      {"killed-during-snap", "7, ZOOKEEPER-3642", "power fails at any point of a tree's way",
+       kSnapNotFlushed, chopped_streams, play_killed_during_snap},
       {"behind-memory", "8, ZOOKEEPER-2418", "a learner needs the log on disk and memory both",
-       kGapInDiff, short_memory, play_behind_memory},
+       kGapInDiff, long_log, play_behind_memory},
       {"power-cut-after-joining", "9, ZOOKEEPER-3911, -4646",
        "power fails right behind the acknowledgement of NEWLEADER", kAckBeforeFlush, slow_disks,
        play_power_cut_after_joining},
@@ -525,42 +562,43 @@ std::vector<Scenario> all() {
        "proposals and commits come around NEWLEADER", kCommitLostAroundNewLeader, slow_disks,
        play_writes_around_new_leader},
       {"bounced-while-joining", "12, ZOOKEEPER-4785", "a learner dies at any packet of its DIFF",
-       kNone, slow_disks, play_bounced_while_joining},
+       kAckBeforeFlush, slow_disks, play_bounced_while_joining},
       {"hole-is-passed-on", "13, ZOOKEEPER-4925", "who joined by DIFF leads, and brings up another",
-       kHoleInHistory, three, play_hole_is_passed_on},
+       kHoleInHistory, five, play_hole_is_passed_on},
       {"election-during-slow-flush", "14, ZOOKEEPER-4712, -4541",
        "the leader dies while the others' disks stand still", kVoteBeforeFlush, three,
        play_election_during_slow_flush},
       {"failed-writes", "15, ZOOKEEPER-4882", "writes to a log fail, then work again",
        kErrorLeavesHole, three, play_failed_writes},
-      {"full-disk", "16, ZOOKEEPER-3701", "disks fill up under load and empty again", kNone, three,
-       play_full_disk},
+      {"full-disk", "16, ZOOKEEPER-3701", "disks fill up under load and empty again",
+       kErrorLeavesHole, three, play_full_disk},
       {"snap-beside-own-snapshot", "seed 301082",
-       "a tree is sent while a snapshot is being written", kNone, large_tree,
+       "a tree is sent while a snapshot is being written", kWalkNotFreed, large_tree,
        play_snap_beside_own_snapshot},
       {"snap-to-a-deaf-learner", "19, ZOOKEEPER-3531", "a tree is sent to who does not read it",
-       kNone, three, play_snap_to_a_deaf_learner},
+       kSnapStopsWrites, narrow_links, play_snap_to_a_deaf_learner},
       {"crash-while-electing", "21, ZOOKEEPER-2307, -2354, -4269",
-       "power fails between the writes of the epochs, for all", kNone, slow_disks,
-       play_crash_while_electing},
-      {"roll-over", "23, ZOOKEEPER-1277", "the counter comes to its end", kNone,
+       "power fails between the writes of the epochs, for all", kAcceptedEpochNotDurable,
+       slow_disks, play_crash_while_electing},
+      {"roll-over", "23, ZOOKEEPER-1277", "the counter comes to its end", kNoRollOver,
        [](WorldOptions& options) {
          three(options);
          options.first_counter = 0xfffdff00;
        },
        play_roll_over},
       {"expiry-under-load", "26, CHK PR#65198",
-       "sessions expire while their requests are under way", kNone, three, play_expiry_under_load},
-      {"sessions-that-move", "27, CHK#116690, #111102", "sessions go on at other servers", kNone,
-       three, play_sessions_that_move},
+       "sessions expire while their requests are under way", kClosedSessionWrites, short_sessions,
+       play_expiry_under_load},
+      {"sessions-that-move", "27, CHK#116690, #111102", "sessions go on at other servers",
+       kNoSessionMoved, three, play_sessions_that_move},
       {"power-cut-everywhere", "9, 29 and 30, etcd#14143", "power fails everywhere at once",
        kTxnAckBeforeFlush, slow_disks, play_power_cut_everywhere},
-      {"frozen-leader", "30, etcd#20418", "a leader sleeps through its own succession", kNone,
+      {"frozen-leader", "30, etcd#20418", "a leader sleeps through its own succession", kLeadsAlone,
        three, play_frozen_leader},
-      {"wiped-beside-lagging", "NuRaft#185", "one of three is wiped, one lags, one is away", kNone,
-       three, play_wiped_beside_lagging},
-      {"late-follower", "zab-late-follower", "two of five come when the others have written", kNone,
-       five, play_late_follower},
+      {"wiped-beside-lagging", "NuRaft#185", "one of three is wiped, one lags, one is away",
+       kWipedVotes, three, play_wiped_beside_lagging},
+      {"late-follower", "zab-late-follower", "two of five come when the others have written",
+       kTailNotInherited, five, play_late_follower},
   };
 }
 

@@ -406,7 +406,7 @@ void World::settle() {
   heal();
   run_for(2 * kSecond);
   // Where faults left little room, the healed ensemble shows what it can do.
-  run_until([&] { return answered() >= kRequestsMin; }, kRestTime);
+  run_until([&] { return answered() >= kRequestsMin; }, 4 * kRestTime);
   for (const auto& client : clients_) client->stop_asking();
   Client& prober = *clients_.front();
   const bool is_calm = run_until([&] { return all_serve() && is_at_rest(); }, kRestTime);

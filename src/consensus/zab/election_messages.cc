@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/mutation.h"
 #include "jute/codec.h"
 
 namespace synod::consensus::zab {
@@ -93,6 +94,8 @@ std::optional<std::vector<Endpoint>> parse_addresses(std::string_view text) {
 }  // namespace
 
 bool is_better(const Vote& candidate, const Vote& than) {
+  if (is_mutated(Mutation::kZxidBeforeEpoch))
+    return std::tie(candidate.zxid, candidate.leader) > std::tie(than.zxid, than.leader);
   return std::tie(candidate.peer_epoch, candidate.zxid, candidate.leader) >
          std::tie(than.peer_epoch, than.zxid, than.leader);
 }

@@ -13,7 +13,7 @@ void Journal::start(const Beginning& beginning) {
   durable_ = applied_ = beginning.last_logged;
   accepted_epoch_ = beginning.accepted_epoch;
   current_epoch_ = beginning.current_epoch;
-  has_memory_ = beginning.has_memory;
+  has_memory_ = beginning.has_memory || is_mutated(Mutation::kWipedVotes);
 }
 
 void Journal::append(Entry entry, bool is_remembered) {

@@ -239,7 +239,9 @@ void Leader::announce_commits(Zxid after, Zxid up_to) {
 }
 
 void Leader::roll_over_when_due() {
-  if (phase_ != Phase::kBroadcast || proposed_.epoch() != epoch_) return;
+  if (is_mutated(Mutation::kNoRollOver) || phase_ != Phase::kBroadcast ||
+      proposed_.epoch() != epoch_)
+    return;
   const bool is_idle = proposed_ == shared_->journal.committed();
   if (proposed_.counter() >= (is_idle ? kRollOverSoon : kRollOverNow))
     end(fmt::format("epoch {:#x} has no zxids left: a new one is opened", epoch_));
@@ -344,7 +346,7 @@ void Leader::close_overdue() {
 }
 
 void Leader::check_quorum() {
-  if (phase_ != Phase::kBroadcast) return;
+  if (is_mutated(Mutation::kLeadsAlone) || phase_ != Phase::kBroadcast) return;
   counted_.clear();
   add_to(counted_, shared_->options.self);
   for (const auto& [link, learner] : handlers_)

@@ -39,6 +39,7 @@ void LearnerHandler::promised(Zxid last_logged) {
 // commits it.
 Zxid LearnerHandler::cut() const {
   const Journal& journal = shared_->journal;
+  if (is_mutated(Mutation::kTailNotInherited)) return journal.committed();
   return shared_->status.is_serving ? journal.committed() : journal.last_logged();
 }
 
@@ -96,7 +97,7 @@ void LearnerHandler::log_read(std::optional<std::vector<Entry>> entries, bool is
     return;
   }
   if (!std::exchange(is_begun_, true)) send({.type = PacketType::kDiff, .zxid = cut()});
-  if (is_mutated(Mutation::kGapInDiff) && is_end && !entries->empty()) entries->pop_back();
+  if (is_mutated(Mutation::kGapInDiff) && !entries->empty()) entries->pop_back();
   for (const Entry& entry : *entries) send_missed(entry);
   if (is_end) continue_sync();
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutation.h"
 #include "jute/codec.h"
 
 namespace synod::consensus::zab {
@@ -59,7 +60,7 @@ Bytes encode_packet(const QuorumPacket& packet) {
 // ---- the reader -------------------------------------------------------------------------------
 
 void PacketReader::feed(BytesView bytes) {
-  buffer_.erase(0, start_);
+  buffer_.erase(0, is_mutated(Mutation::kChunkIsPacket) ? BytesView::npos : start_);
   start_ = 0;
   if (problem_.empty()) buffer_.append(bytes);
 }

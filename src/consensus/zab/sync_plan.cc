@@ -23,6 +23,7 @@ SyncPlan plan_for_one_ahead(Zxid cut, Zxid theirs) {
 SyncPlan plan_within_memory(const History& history, Zxid theirs) {
   if (history.contains(theirs) || is_start_of_epoch(theirs)) return {Way::kDiff, theirs};
   const Zxid floor = history.floor(theirs);
+  if (is_mutated(Mutation::kDiffInsteadOfTrunc)) return {Way::kDiff, floor};
   if (floor.epoch() == theirs.epoch() && !is_start_of_epoch(floor)) return {Way::kTrunc, floor};
   return {Way::kSnap, {}};
 }
