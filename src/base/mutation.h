@@ -30,14 +30,14 @@ enum class Mutation : std::uint8_t {
   kTxnAckBeforeFlush,        // a PROPOSAL is acknowledged before it is on disk
   kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
   kVoteBeforeFlush,          // a vote claims what is not on disk
-  // what scenarios guard besides
+  // What scenarios guard besides. "(its scenario)": random seeds meet that too rarely.
   kZxidBeforeEpoch,      // 2: a longer log outranks a later epoch
   kTailNotInherited,     // 4: a new leader counts only what it knew to be committed
   kChunkIsPacket,        // 5: a packet is taken to lie in one piece
-  kSnapStopsWrites,      // 19: nothing else is said to anybody while a tree is sent
-  kWalkNotFreed,         // a snapshot that is given up keeps the tree's walk
-  kNoRollOver,           // 23: an epoch goes on when its zxids are used up
-  kClosedSessionWrites,  // 26: nobody asks whether a write's session is still open
+  kSnapStopsWrites,      // 19: nothing else is said to anybody while a tree is sent (its scenario)
+  kWalkNotFreed,         // a snapshot that is given up keeps the tree's walk (its scenario)
+  kNoRollOver,           // 23: an epoch goes on when its zxids are used up (its scenario)
+  kClosedSessionWrites,  // 26: nobody asks whether a write's session is still open (its scenario)
   kNoSessionMoved,       // 27: whoever forwards a session's write is believed
   kLeadsAlone,           // 30: a leader that no quorum hears goes on
   kWipedVotes,           // NuRaft#185: a server votes and counts though it forgot what it said
