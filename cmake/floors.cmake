@@ -15,6 +15,9 @@ synod_folder(NAME storage SANS_IO DEPS jute LIBS ${SYNOD_LIBDEFLATE} ZLIB::ZLIB 
 synod_folder(NAME consensus SANS_IO DEPS base)
 synod_folder(NAME consensus/solo SANS_IO DEPS consensus)
 synod_folder(NAME consensus/zab SANS_IO DEPS consensus jute)
+synod_folder(NAME consensus/native SANS_IO DEPS consensus LIBS ${SYNOD_LIBDEFLATE})
+synod_folder(NAME consensus/raft SANS_IO DEPS consensus/native)
+synod_folder(NAME consensus/omnipaxos SANS_IO DEPS consensus/native)
 synod_folder(NAME primary SANS_IO DEPS state)
 synod_folder(NAME replica SANS_IO DEPS primary state storage consensus TEST_DEPS consensus/solo consensus/zab
              LIBS OpenSSL::Crypto)
