@@ -138,8 +138,12 @@ void PeerLinks::linked(LinkId id) {
   // Who takes a snapshot has nothing to say on that link.
   if (link.purpose != Purpose::kSnapshot) return;
   link.is_greeted = true;
-  outbox_.send(id, encode_frame(with_kind(FrameKind::kSnapshotHead, link.head)));
+  if (!link.head.empty()) send_head(id, link.head);
   events_.emplace_back(event::SnapshotLinked{link.peer, id});
+}
+
+void PeerLinks::send_head(LinkId id, BytesView head) {
+  outbox_.send(id, encode_frame(with_kind(FrameKind::kSnapshotHead, head)));
 }
 
 void PeerLinks::greet(LinkId id, Link& to) {

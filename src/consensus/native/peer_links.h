@@ -51,7 +51,7 @@ struct Snapshot {
   Bytes head;
   Bytes first_bytes;
 };
-// begin_snapshot() has a link: SendSnapshot may go out on it now.
+// begin_snapshot() has a link: SendSnapshot may go out on it now, behind the head.
 struct SnapshotLinked {
   ServerId peer;
   LinkId link;
@@ -102,8 +102,10 @@ class PeerLinks {
   [[nodiscard]] std::optional<LinkId> link_of(ServerId peer) const;
   [[nodiscard]] std::optional<ServerId> peer_of(LinkId link) const;
 
-  // Opens a link for a snapshot; SnapshotLinked or SnapshotLost follows.
+  // Opens a link for a snapshot; SnapshotLinked or SnapshotLost follows. An empty head is one that
+  // is known only then: send_head() before SendSnapshot.
   LinkId begin_snapshot(ServerId peer, BytesView head);
+  void send_head(LinkId link, BytesView head);
   void close(LinkId link, std::string reason = {});
 
  private:
