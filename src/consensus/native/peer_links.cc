@@ -59,9 +59,15 @@ void PeerLinks::set_peers(std::map<ServerId, Member> peers) {
   std::erase_if(peers_, [&](const auto& peer) { return !peers.contains(peer.first); });
 }
 
+bool PeerLinks::is_pending_dial(const Link& link, ServerId peer) {
+  return link.peer == peer && link.is_dialled && !link.is_greeted &&
+         link.purpose == Purpose::kMessages;
+}
+
 // Not up, and not being dialled: when it is to be dialled.
 std::optional<SteadyTimeMs> PeerLinks::dial_time(ServerId id, const Peer& peer) const {
-  if (peer.is_dialling || up_.contains(id)) return std::nullopt;
+  const auto is_pending = [&](const auto& link) { return is_pending_dial(link.second, id); };
+  if (up_.contains(id) || std::ranges::any_of(links_, is_pending)) return std::nullopt;
   if (id < options_.self) return peer.dial_at;
   return std::max(peer.dial_at, SteadyTimeMs{peer.heard_at.value + options_.connect_timeout_ms});
 }
@@ -69,7 +75,6 @@ std::optional<SteadyTimeMs> PeerLinks::dial_time(ServerId id, const Peer& peer) 
 void PeerLinks::tick_peer(ServerId id, Peer& peer) {
   const auto at = dial_time(id, peer);
   if (!at || *at > now_) return;
-  peer.is_dialling = true;
   peer.dial_at = {now_.value + options_.redial_ms};
   const LinkId link = outbox_.dial(id, Port::kQuorum, peer.member.quorum);
   Link& dialled = links_[link];
@@ -95,11 +100,22 @@ void PeerLinks::tick_link(LinkId id) {
     if (silent_ms >= options_.connect_timeout_ms) drop(id, "it does not greet");
     return;
   }
-  if (link.purpose != Purpose::kMessages) return;  // the replica watches over snapshots
+  if (link.purpose == Purpose::kSnapshot) {
+    if (now_.value - heard_of_snapshot(link).value >= options_.silence_ms)
+      drop(id, "nothing was heard of the other end");
+    return;
+  }
   if (silent_ms >= options_.silence_ms) return drop(id, "nothing was heard on it");
   if (now_.value - link.sent_at.value < options_.silence_ms / 3) return;
   link.sent_at = now_;
   outbox_.send(id, encode_frame({}));
+}
+
+// A tree may take its time, and nothing comes back on its link: its other end lives for as long as
+// it is heard of elsewhere.
+SteadyTimeMs PeerLinks::heard_of_snapshot(const Link& link) const {
+  const auto peer = peers_.find(link.peer);
+  return peer == peers_.end() ? link.heard_at : std::max(link.heard_at, peer->second.heard_at);
 }
 
 std::optional<SteadyTimeMs> PeerLinks::next_deadline() const {
@@ -107,7 +123,9 @@ std::optional<SteadyTimeMs> PeerLinks::next_deadline() const {
   for (const auto& [id, link] : links_) {
     if (!link.is_greeted) {
       keep_earlier(earliest, {link.heard_at.value + options_.connect_timeout_ms});
-    } else if (link.purpose == Purpose::kMessages) {
+    } else if (link.purpose == Purpose::kSnapshot) {
+      keep_earlier(earliest, {heard_of_snapshot(link).value + options_.silence_ms});
+    } else {
       keep_earlier(earliest, {link.heard_at.value + options_.silence_ms});
       keep_earlier(earliest, {link.sent_at.value + options_.silence_ms / 3});
     }
@@ -124,7 +142,6 @@ void PeerLinks::accepted(LinkId id) {
   if (std::ranges::count_if(links_, is_open) >= std::ptrdiff_t{kMaxUngreeted})
     return outbox_.close(id, "too many that do not say who they are");
   Link& link = links_[id];
-  link.is_connected = true;
   link.heard_at = link.sent_at = now_;
 }
 
@@ -132,7 +149,6 @@ void PeerLinks::linked(LinkId id) {
   const auto found = links_.find(id);
   if (found == links_.end()) return;
   Link& link = found->second;
-  link.is_connected = true;
   link.heard_at = now_;
   greet(id, link);
   // Who takes a snapshot has nothing to say on that link.
@@ -163,7 +179,11 @@ void PeerLinks::drop(LinkId id, std::string reason) {
 }
 
 void PeerLinks::close(LinkId id, std::string reason) {
-  if (links_.erase(id) > 0) outbox_.close(id, std::move(reason));
+  const auto found = links_.find(id);
+  if (found == links_.end()) return;
+  if (found->second.purpose == Purpose::kMessages) return drop(id, std::move(reason));
+  links_.erase(found);
+  outbox_.close(id, std::move(reason));
 }
 
 void PeerLinks::forget(LinkId id) {
@@ -175,8 +195,6 @@ void PeerLinks::forget(LinkId id) {
     events_.emplace_back(event::SnapshotLost{link.peer, id});
     return;
   }
-  const auto peer = peers_.find(link.peer);
-  if (link.is_dialled && peer != peers_.end() && !link.is_greeted) peer->second.is_dialling = false;
   const auto up = up_.find(link.peer);
   if (up == up_.end() || up->second != id) return;
   up_.erase(up);
@@ -220,24 +238,29 @@ void PeerLinks::read(LinkId id) {
 bool PeerLinks::read_greeting(LinkId id) {
   Link& link = links_.at(id);
   const auto greeting = link.reader.greeting();
+  // What was refused will be refused again: not at once. Who is refused is told by whom, and finds
+  // the reason itself.
   const auto refuse = [&](std::string why) {
+    if (!link.is_dialled) greet(id, link);
+    if (const auto peer = peers_.find(link.peer); peer != peers_.end())
+      peer->second.dial_at = {now_.value + options_.connect_timeout_ms};
     drop(id, std::move(why));
     return false;
   };
   if (!greeting) return refuse(greeting.error());
   if (!*greeting) return false;
   const Greeting& said = **greeting;
+  if (link.is_dialled && said.from != link.peer)
+    return refuse(
+        fmt::format("server {} answers where server {} should", said.from.value, link.peer.value));
+  link.peer = said.from;
   if (said.engine != options_.engine)
     return refuse(
         "it runs another consensus engine (the key `consensus` must be the same for all)");
   if (said.to != options_.self || said.from == options_.self)
     return refuse(fmt::format("it is server {} and looks for server {}, which is not this one",
                               said.from.value, said.to.value));
-  if (link.is_dialled && said.from != link.peer)
-    return refuse(
-        fmt::format("server {} answers where server {} should", said.from.value, link.peer.value));
   link.is_greeted = true;
-  link.peer = said.from;
   if (said.purpose == Purpose::kSnapshot) {
     if (link.is_dialled) return refuse("it answers a dial with a snapshot");
     link.purpose = Purpose::kSnapshot;
@@ -251,20 +274,22 @@ bool PeerLinks::read_greeting(LinkId id) {
 void PeerLinks::bring_up(LinkId id, bool is_new) {
   const ServerId peer = links_.at(id).peer;
   const auto known = peers_.find(peer);
-  if (known != peers_.end()) {
-    known->second.is_dialling = false;
-    known->second.heard_at = now_;
+  if (known != peers_.end()) known->second.heard_at = now_;
+  if (peer > options_.self) {
+    std::vector<LinkId> crossing;
+    for (const auto& [other, link] : links_)
+      if (is_pending_dial(link, peer)) crossing.push_back(other);
+    for (const LinkId other : crossing) drop(other, {});
   }
-  // The other end's doing as well, where it is the same life of the peer.
   if (const auto old = up_.find(peer); old != up_.end()) drop(old->second, "a newer one took over");
   up_[peer] = id;
   events_.emplace_back(event::Up{peer, is_new});
 }
 
 bool PeerLinks::read_body(LinkId id, BytesView body) {
-  if (body.empty()) return true;
   Link& link = links_.at(id);
   if (const auto peer = peers_.find(link.peer); peer != peers_.end()) peer->second.heard_at = now_;
+  if (body.empty()) return true;
   const auto kind = static_cast<FrameKind>(body.front());
   body.remove_prefix(1);
   const bool is_snapshot = link.purpose == Purpose::kSnapshot;

@@ -4,8 +4,9 @@
 //
 // Of two servers that know each other the one with the larger number dials. A server that hears
 // nothing of a peer for a while dials it whatever its number, for it may not be known there yet (it
-// is about to be added). Should there be two connections, the later greeting wins, at both ends:
-// the one before it belongs to a life of the peer that is over.
+// is about to be added). A connection that greets takes over from one that did before, which
+// belongs to a life of the peer, or of the network, that is over. Where two dials cross, the one
+// with the smaller number gives up its own: both keep the same.
 //
 // What is sent to a peer arrives in order, until its connection is lost: kDown. kUp begins anew.
 #pragma once
@@ -106,6 +107,7 @@ class PeerLinks {
   // is known only then: send_head() before SendSnapshot.
   LinkId begin_snapshot(ServerId peer, BytesView head);
   void send_head(LinkId link, BytesView head);
+  // A peer's connection: Down follows. A snapshot's: no event.
   void close(LinkId link, std::string reason = {});
 
  private:
@@ -113,7 +115,6 @@ class PeerLinks {
     ServerId peer;  // nobody: it has not greeted yet
     Purpose purpose = Purpose::kMessages;
     bool is_dialled = false;
-    bool is_connected = false;
     bool is_greeted = false;  // by the other side
     bool has_head = false;    // of a snapshot that comes
     Bytes head;               // of a snapshot that goes
@@ -125,7 +126,6 @@ class PeerLinks {
     Member member;
     SteadyTimeMs dial_at;
     SteadyTimeMs heard_at;  // of it, by any link; what "for a while" counts from
-    bool is_dialling = false;
   };
 
   void greet(LinkId link, Link& to);
@@ -138,7 +138,9 @@ class PeerLinks {
   void forget(LinkId link);
   void tick_link(LinkId link);
   void tick_peer(ServerId id, Peer& peer);
+  [[nodiscard]] static bool is_pending_dial(const Link& link, ServerId peer);
   [[nodiscard]] std::optional<SteadyTimeMs> dial_time(ServerId id, const Peer& peer) const;
+  [[nodiscard]] SteadyTimeMs heard_of_snapshot(const Link& link) const;
 
   Options options_;
   Outbox& outbox_;
