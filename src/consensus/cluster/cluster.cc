@@ -342,6 +342,9 @@ void Cluster::save_epochs(Node& node, const effect::SaveEpochs& epochs) {
 }
 
 void Cluster::status_changed(NodeId id, const Status& status) {
+  // The tail that was replayed at the start is in the tree: see Journal::applied().
+  if (status.is_serving && node(id).applied > node(id).committed)
+    violated(fmt::format("server {} serves a tree that holds what is not committed", id));
   if (status.role != Role::kLeading || !status.is_serving) return;
   const auto [leader, is_first] = leader_of_.emplace(status.epoch, id);
   if (!is_first) violated(fmt::format("epoch {} has two leaders", status.epoch));
