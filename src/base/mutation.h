@@ -30,6 +30,12 @@ enum class Mutation : std::uint8_t {
   kTxnAckBeforeFlush,        // a PROPOSAL is acknowledged before it is on disk
   kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
   kVoteBeforeFlush,          // a vote claims what is not on disk
+  // consensus.md 3.12, 3.13: Raft
+  kRaftVoteNotDurable,           // a vote leaves before it is on disk
+  kRaftTwoVotesInATerm,          // whom this server voted for in the term is not looked at
+  kRaftPriorTermByCounting,      // an entry of an earlier term is committed by counting: figure 8
+  kRaftCommitClampedToOwnLast,   // a follower commits what it has, not what was verified
+  kRaftTruncateWithoutConflict,  // a message that ends earlier than the log cuts it
 };
 
 struct MutationName {
@@ -54,6 +60,11 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kTxnAckBeforeFlush, "txn-ack-before-flush"},
     MutationName{Mutation::kLeaderCountsItselfEarly, "leader-counts-itself-early"},
     MutationName{Mutation::kVoteBeforeFlush, "vote-before-flush"},
+    MutationName{Mutation::kRaftVoteNotDurable, "raft-vote-not-durable"},
+    MutationName{Mutation::kRaftTwoVotesInATerm, "raft-two-votes-in-a-term"},
+    MutationName{Mutation::kRaftPriorTermByCounting, "raft-prior-term-by-counting"},
+    MutationName{Mutation::kRaftCommitClampedToOwnLast, "raft-commit-clamped-to-own-last"},
+    MutationName{Mutation::kRaftTruncateWithoutConflict, "raft-truncate-without-conflict"},
 };
 
 #ifdef SYNOD_MUTANTS
