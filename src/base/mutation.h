@@ -36,6 +36,12 @@ enum class Mutation : std::uint8_t {
   kRaftPriorTermByCounting,      // an entry of an earlier term is committed by counting: figure 8
   kRaftCommitClampedToOwnLast,   // a follower commits what it has, not what was verified
   kRaftTruncateWithoutConflict,  // a message that ends earlier than the log cuts it
+  // consensus.md 4.7, 4.8, 4.12: Omni-Paxos
+  kPromiseNotDurable,  // a promise leaves before it is on disk
+  kAnyPromise,         // a leader goes on with its own log, whatever was promised
+  kCompareLengthOnly,  // the longest log wins, whatever round it was accepted in
+  kRoundBeforeLog,     // the accepted round is on disk before the log that was accepted in it
+  kAcceptOverGap,      // a broken link is taken up again where it was, with what it lost left out
 };
 
 struct MutationName {
@@ -65,6 +71,11 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kRaftPriorTermByCounting, "raft-prior-term-by-counting"},
     MutationName{Mutation::kRaftCommitClampedToOwnLast, "raft-commit-clamped-to-own-last"},
     MutationName{Mutation::kRaftTruncateWithoutConflict, "raft-truncate-without-conflict"},
+    MutationName{Mutation::kPromiseNotDurable, "omni-promise-not-durable"},
+    MutationName{Mutation::kAnyPromise, "omni-any-promise"},
+    MutationName{Mutation::kCompareLengthOnly, "omni-compare-length-only"},
+    MutationName{Mutation::kRoundBeforeLog, "omni-round-before-log"},
+    MutationName{Mutation::kAcceptOverGap, "omni-accept-over-gap"},
 };
 
 #ifdef SYNOD_MUTANTS
