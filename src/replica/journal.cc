@@ -46,8 +46,8 @@ bool Journal::write(const consensus::Entry& entry) {
   return snapshotter_.appended(entry.bytes->size());
 }
 
-void Journal::save_epochs(std::uint32_t accepted, std::uint32_t current) {
-  tasks_.push_back({SaveEpochs{accepted, current}, {}});
+void Journal::save_epochs(const consensus::effect::SaveEpochs& epochs) {
+  tasks_.push_back({epochs, {}});
 }
 
 void Journal::cut(Zxid after) { tasks_.push_back({Cut{after, {}}, {}}); }
@@ -92,7 +92,7 @@ void Journal::advance(SteadyTimeMs now) {
 }
 
 void Journal::start(SaveEpochs& task, SteadyTimeMs now) {
-  storage::FileBatch batch = epochs_.save(task.accepted, task.current, handles_);
+  storage::FileBatch batch = epochs_.save(task.accepted, task.current, task.voted_for, handles_);
   if (batch.empty()) return finish_task(answer::EpochsSaved{});
   is_task_busy_ = true;
   submit(std::move(batch), now);
