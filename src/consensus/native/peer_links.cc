@@ -46,7 +46,7 @@ void keep_earlier(std::optional<SteadyTimeMs>& earliest, SteadyTimeMs candidate)
 void PeerLinks::set_peers(std::map<ServerId, Member> peers) {
   std::vector<LinkId> gone;
   for (const auto& [id, link] : links_)
-    if (link.peer.value != 0 && !peers.contains(link.peer)) gone.push_back(id);
+    if (link.peer.value != 0 && !peers.contains(link.peer) && !link.has_head) gone.push_back(id);
   for (const LinkId link : gone) drop(link, "it is no peer any more");
   for (auto& [id, member] : peers) {
     SYNOD_ASSERT(id != options_.self);
@@ -100,6 +100,7 @@ void PeerLinks::tick_link(LinkId id) {
     if (silent_ms >= options_.connect_timeout_ms) drop(id, "it does not greet");
     return;
   }
+  if (link.has_head) return;  // the replica has it now, and says when it is lost
   if (link.purpose == Purpose::kSnapshot) {
     if (now_.value - heard_of_snapshot(link).value >= options_.silence_ms)
       drop(id, "nothing was heard of the other end");
@@ -123,6 +124,8 @@ std::optional<SteadyTimeMs> PeerLinks::next_deadline() const {
   for (const auto& [id, link] : links_) {
     if (!link.is_greeted) {
       keep_earlier(earliest, {link.heard_at.value + options_.connect_timeout_ms});
+    } else if (link.has_head) {
+      continue;
     } else if (link.purpose == Purpose::kSnapshot) {
       keep_earlier(earliest, {heard_of_snapshot(link).value + options_.silence_ms});
     } else {
