@@ -201,6 +201,21 @@ void Cluster::set_accepted_epoch(NodeId id, std::uint32_t epoch) {
   node(id).disk.accepted = epoch;
 }
 
+void Cluster::set_log(NodeId id, const std::vector<Zxid>& zxids) {
+  SYNOD_ASSERT(!node(id).engine);
+  Disk& disk = node(id).disk;
+  disk = {};
+  Zxid before;
+  for (const Zxid zxid : zxids) {
+    const std::string bytes = fmt::format("old {:#x}", zxid.value);
+    disk.history.push_back({zxid, std::make_shared<const Bytes>(bytes)});
+    chain_.try_emplace(zxid, before, bytes);
+    before = zxid;
+  }
+  disk.accepted = disk.current = before.epoch();
+  disk.has_epoch_files = true;
+}
+
 // ---- time -------------------------------------------------------------------------------------
 
 void Cluster::at(std::int64_t when, std::function<void()> run) {

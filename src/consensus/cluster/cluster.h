@@ -71,6 +71,8 @@ class Cluster {
   void heal_all();
   void stall_disk(NodeId node, bool is_stalled);
   void set_accepted_epoch(NodeId node, std::uint32_t epoch);  // of one that is down
+  // What is on the disk of one that is down: a history, and its last epoch as the accepted one.
+  void set_log(NodeId node, const std::vector<Zxid>& zxids);
   // A snapshot as of what is applied; the log before it is gone.
   void purge_log(NodeId node);
 
