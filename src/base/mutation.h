@@ -34,7 +34,7 @@ enum class Mutation : std::uint8_t {
   kRaftVoteNotDurable,           // a vote leaves before it is on disk
   kRaftTwoVotesInATerm,          // whom this server voted for in the term is not looked at
   kRaftPriorTermByCounting,      // an entry of an earlier term is committed by counting: figure 8
-  kRaftCommitClampedToOwnLast,   // a follower commits what it has, not what was verified
+  kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have
   kRaftTruncateWithoutConflict,  // a message that ends earlier than the log cuts it
   // consensus.md 4.7, 4.8, 4.12: Omni-Paxos
   kPromiseNotDurable,  // a promise leaves before it is on disk
@@ -69,7 +69,7 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kRaftVoteNotDurable, "raft-vote-not-durable"},
     MutationName{Mutation::kRaftTwoVotesInATerm, "raft-two-votes-in-a-term"},
     MutationName{Mutation::kRaftPriorTermByCounting, "raft-prior-term-by-counting"},
-    MutationName{Mutation::kRaftCommitClampedToOwnLast, "raft-commit-clamped-to-own-last"},
+    MutationName{Mutation::kRaftCommitBeyondMatch, "raft-commit-beyond-match"},
     MutationName{Mutation::kRaftTruncateWithoutConflict, "raft-truncate-without-conflict"},
     MutationName{Mutation::kPromiseNotDurable, "omni-promise-not-durable"},
     MutationName{Mutation::kAnyPromise, "omni-any-promise"},

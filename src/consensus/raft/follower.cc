@@ -28,8 +28,7 @@ bool Follower::on_append(const message::AppendEntries& append) {
   if (append.wants_answer || !append.entries.empty()) owed_ = *end;
   verified(*end);
   // Not what lies behind that in this log: it may be another leader's.
-  const bool is_clamped_wrong = is_mutated(Mutation::kRaftCommitClampedToOwnLast);
-  journal.commit(std::min(append.commit, is_clamped_wrong ? journal.last_logged() : *end));
+  journal.commit(std::min(append.commit, *end));
   serve_when_in_step();
   return true;
 }

@@ -107,12 +107,13 @@ void Leader::beat() {
 // 5.3, consensus.md 3.12 #21: a follower hears of commits only as far as it is known to have them.
 void Leader::beat(ServerId peer, const Progress& progress) {
   const Zxid committed = shared_->journal.committed();
+  const Zxid least = is_mutated(Mutation::kRaftCommitBeyondMatch) ? committed : progress.match();
   const bool is_synchronised = progress.recovery && !progress.has_memory &&
                                progress.match() >= progress.recovery->least &&
                                confirmed_round() >= progress.recovery->round;
   shared_->send(peer, message::Heartbeat{.term = shared_->term(),
                                          .round = round_,
-                                         .commit = std::min(progress.match(), committed),
+                                         .commit = std::min(least, committed),
                                          .leader_commit = committed,
                                          .is_synchronised = is_synchronised});
 }
