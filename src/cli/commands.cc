@@ -54,7 +54,7 @@ int complain(const server::ConfigError& error) {
 
 void add_sim_options(CLI::App& command, SimOptions& options) {
   command.require_subcommand(0, 1);
-  command.add_option("--engine", options.engine, "zab, or solo (one server)");
+  command.add_option("--engine", options.engine, "zab, raft, omnipaxos, or solo (one server)");
   command.add_option("--servers", options.servers, "that vote");
   command.add_option("--observers", options.observers, "that do not");
   command.add_option("--seeds", options.seeds, "how many runs");
