@@ -143,6 +143,8 @@ void Leader::ask_for_touches() {
 // What is not committed yet is, behind the new term's no-op.
 void Leader::roll_over_when_due() {
   const Zxid last = shared_->journal.last_logged();
+  // The no-op alone uses up nothing (where tests begin a term near the end).
+  if (last == Zxid::of(shared_->term(), shared_->options.first_counter)) return;
   const bool is_idle = last == shared_->journal.committed();
   if (last.counter() < (is_idle ? kRollOverSoon : kRollOverNow)) return;
   is_to_campaign_again_ = true;
