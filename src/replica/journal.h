@@ -109,6 +109,7 @@ class Journal {
   void replace_directory(Install& task, SteadyTimeMs now);
   void finish_step();
   void finish_task(Answer answer);
+  void end_task();
   void directory_changed();
   [[nodiscard]] bool is_quiet();
   void submit(storage::FileBatch batch, SteadyTimeMs now);
