@@ -390,6 +390,45 @@ def options(folder, scale):
         return "the leader turns clients away; local sessions stay local until they make an ephemeral node"
 
 
+def engines(folder, scale):
+    """Raft and Omni-Paxos: what every engine has to do, and a directory that knows its engine."""
+    said = []
+    for engine in ("raft", "omnipaxos"):
+        with Ensemble(folder / engine, SYNODS, {**CONFIG, "consensus": engine}) as ensemble:
+            for member in ensemble.members.values():
+                member.was_started = True  # no word of an operator: all find out that all are new
+            ensemble.start()
+            ensemble.wait()
+            writer = Writer(list(ensemble.members.values()))
+            writer.start()
+            writer.wait_for_more()
+            for _ in range(scale):
+                kill_and_restart(ensemble, writer)
+            acknowledged = writer.finish()
+            for member in ensemble.members.values():
+                require_all(member, writer.root, acknowledged)
+                require(not connects(member.election_port), f"a server with {engine} listens on its election port")
+            refuse_other_engines(ensemble, engine)
+            said.append(f"{engine}: {len(acknowledged)} writes acknowledged, {writer.unanswered} unanswered, none lost")
+    return "; ".join(said)
+
+
+def connects(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return True
+    return False
+
+
+def refuse_other_engines(ensemble, engine):
+    member = ensemble.members[1]
+    member.kill()
+    for other in {"zab", "raft", "omnipaxos"} - {engine}:
+        member.start([each.line for each in ensemble.members.values()], {**CONFIG, "consensus": other})
+        require(member.process.wait(PATIENCE) == 3, f"a directory of {engine} was taken with consensus={other}")
+        require(f"belongs to the consensus engine {engine}" in member.log, "no word about whose directory it is")
+
+
 def refusals(folder, scale):
     quorum, election, port = free_ports(3)
     data = pathlib.Path(folder) / "data"
@@ -416,4 +455,4 @@ def refuse(folder, name, text, my_id, status, words, election):
     require(ended.returncode == status and words in said, f"{name}: status {ended.returncode}, and it says:\n{said[-1000:]}")
 
 
-ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, options, refusals)}
+ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, options, engines, refusals)}
