@@ -73,9 +73,10 @@ void Leader::commit_what_a_quorum_has() {
   serve();
 }
 
+// Nothing that is not committed yet may be behind the first proposal.
 void Leader::serve() {
   if (shared_->status.is_serving || (transfer_ && transfer_->is_told)) return;
-  if (shared_->journal.committed().epoch() != shared_->term()) return;
+  if (shared_->journal.committed() != shared_->journal.last_logged()) return;
   Status status = shared_->status;
   status.is_serving = true;
   shared_->set_status(status);
@@ -169,7 +170,7 @@ void Leader::on_heartbeat_reply(ServerId from, const message::HeartbeatReply& re
   Progress* progress = heard(from, reply.has_memory);
   if (progress == nullptr || reply.round > round_) return;
   progress->round = std::max(progress->round, reply.round);
-  progress->resume();
+  progress->resume({shared_->now.value - shared_->options.heartbeat_ms});
   answer_reads();
 }
 

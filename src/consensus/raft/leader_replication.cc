@@ -55,7 +55,7 @@ void Leader::send_entries(ServerId peer, Progress& progress, std::vector<Entry> 
   for (const Entry& entry : entries) bytes += entry.bytes->size();
   const bool is_probe = progress.state() == State::kProbe;
   progress.told = shared_->journal.committed();
-  progress.on_sent(prev, end, bytes);
+  progress.on_sent(prev, end, bytes, shared_->now);
   shared_->send(peer, message::AppendEntries{.term = shared_->term(),
                                              .prev = prev,
                                              .commit = progress.told,
@@ -121,7 +121,7 @@ void Leader::snapshot_linked(ServerId peer, LinkId link) {
 void Leader::snapshot_lost(ServerId peer, LinkId link) {
   const auto found = peers_.find(peer);
   if (found != peers_.end() && found->second.snapshot_link() == link)
-    found->second.snapshot_gone(shared_->journal.last_logged());
+    found->second.snapshot_gone(shared_->journal.last_logged(), shared_->now);
 }
 
 void Leader::close_links() {

@@ -24,8 +24,9 @@ bool Progress::may_send(const Options& options) const {
   return false;
 }
 
-void Progress::on_sent(Zxid prev, Zxid end, std::size_t bytes) {
+void Progress::on_sent(Zxid prev, Zxid end, std::size_t bytes, SteadyTimeMs now) {
   probed_ = prev;
+  probed_at_ = now;
   sent_ = end;
   if (state_ == State::kProbe) {
     is_paused_ = true;
@@ -69,8 +70,8 @@ void Progress::probe(Zxid sent) {
   sent_ = std::max(sent, match_);
 }
 
-void Progress::resume() {
-  if (state_ != State::kProbe || !is_paused_) return;
+void Progress::resume(SteadyTimeMs sent_before) {
+  if (state_ != State::kProbe || !is_paused_ || probed_at_ > sent_before) return;
   is_paused_ = false;
   sent_ = probed_;
 }
@@ -97,11 +98,12 @@ void Progress::begin_snapshot(LinkId link) {
 }
 
 // It may have what was sent, or not: that is asked, a heartbeat later at the earliest.
-void Progress::snapshot_gone(Zxid retry_at) {
+void Progress::snapshot_gone(Zxid retry_at, SteadyTimeMs now) {
   snapshot_link_.reset();
   if (state_ != State::kSnapshot) return;
   probe(retry_at);
   probed_ = sent_;
+  probed_at_ = now;
   is_paused_ = true;
 }
 

@@ -30,12 +30,13 @@ class Progress {
   [[nodiscard]] Zxid sent() const { return sent_; }
   [[nodiscard]] bool may_send(const Options& options) const;
 
-  void on_sent(Zxid prev, Zxid end, std::size_t bytes);
+  void on_sent(Zxid prev, Zxid end, std::size_t bytes, SteadyTimeMs now);
   void on_match(Zxid match);
   // Is it an answer to what is on its way, and not to something older?
   [[nodiscard]] bool is_refusal_fresh(Zxid prev) const;
   void probe(Zxid sent);
-  void resume();  // a probe's answer is waited for no longer
+  // The answer to a probe sent before that is waited for no longer.
+  void resume(SteadyTimeMs sent_before);
 
   // ---- entries from the disk
   [[nodiscard]] bool is_reading() const { return is_reading_; }
@@ -48,7 +49,7 @@ class Progress {
   [[nodiscard]] std::optional<LinkId> snapshot_link() const { return snapshot_link_; }
   void begin_snapshot(LinkId link);
   void snapshot_sent(Zxid zxid) { snapshot_ = zxid; }
-  void snapshot_gone(Zxid retry_at);
+  void snapshot_gone(Zxid retry_at, SteadyTimeMs now);
 
   // ---- signs of life
   SteadyTimeMs heard_at;
@@ -74,7 +75,8 @@ class Progress {
   State state_ = State::kProbe;
   Zxid match_;
   Zxid sent_;
-  Zxid probed_;             // prev of the last message
+  Zxid probed_;  // prev of the last message
+  SteadyTimeMs probed_at_;
   bool is_paused_ = false;  // probing
   std::deque<InFlight> in_flight_;
   std::size_t in_flight_bytes_ = 0;
