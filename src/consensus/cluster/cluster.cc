@@ -118,17 +118,16 @@ void Cluster::start(NodeId id) {
     node.disk.voted_for = {};
   }
   const bool has_memory = node.disk.has_epoch_files || !node.log.empty();
-  event(id, [&](Engine& engine) {
-    engine.start({.last_logged = node.last(),
-                  .recent = recent,
-                  .accepted_epoch = node.disk.accepted,
-                  .current_epoch = node.disk.current,
-                  .voted_for = node.disk.voted_for,
-                  .has_memory = has_memory,
-                  .now = {now_},
-                  .seed = random_.next(),
-                  .forms = &forms_});
-  });
+  node.engine->start({.last_logged = node.last(),
+                      .recent = recent,
+                      .accepted_epoch = node.disk.accepted,
+                      .current_epoch = node.disk.current,
+                      .voted_for = node.disk.voted_for,
+                      .has_memory = has_memory,
+                      .now = {now_},
+                      .seed = random_.next(),
+                      .forms = &forms_});
+  carry_out(id);
 }
 
 void Cluster::start_all() {
@@ -259,6 +258,7 @@ bool Cluster::run_until(const std::function<bool()>& condition, std::int64_t wit
 void Cluster::event(NodeId id, const std::function<void(Engine&)>& what) {
   Node& node = this->node(id);
   if (!node.engine) return;
+  node.engine->tick({now_});  // as the replica does: see Engine::tick()
   what(*node.engine);
   carry_out(id);
 }
@@ -361,8 +361,11 @@ void Cluster::status_changed(NodeId id, const Status& status) {
   if (status.is_serving && node(id).applied > node(id).committed)
     violated(fmt::format("server {} serves a tree that holds what is not committed", id));
   if (status.role != Role::kLeading || !status.is_serving) return;
+  // It may pause in its epoch, but not begin it again in another life.
   const auto [leader, is_first] = leader_of_.emplace(status.epoch, id);
-  if (!is_first) violated(fmt::format("epoch {} has two leaders", status.epoch));
+  const auto [life, unused] = leader_life_.emplace(status.epoch, node(id).life);
+  if (!is_first && (leader->second != id || life->second != node(id).life))
+    violated(fmt::format("epoch {} has two leaders", status.epoch));
 }
 
 // ---- links ------------------------------------------------------------------------------------

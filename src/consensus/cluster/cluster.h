@@ -185,6 +185,7 @@ class Cluster {
   std::vector<Entry> committed_;
   std::map<Zxid, std::pair<Zxid, std::string>> chain_;  // predecessor and bytes
   std::map<std::uint32_t, NodeId> leader_of_;
+  std::map<std::uint32_t, std::uint64_t> leader_life_;
   std::vector<std::string> violations_;
   std::vector<std::string> warnings_;
 };
