@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import shutil
 import socket
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from kazoo.exceptions import ConnectionLoss, OperationTimeoutError, SessionExpir
 from kazoo.handlers.threading import KazooTimeoutError
 
 from ensemble import SYNOD, Ensemble, Failed, Member, four_letters, free_ports
+import directory  # found through ensemble
 
 SYNODS = {1: "synod", 2: "synod", 3: "synod"}
 CONFIG = {"tickTime": 500, "initLimit": 10, "syncLimit": 4}
@@ -409,8 +411,22 @@ def engines(folder, scale):
                 require_all(member, writer.root, acknowledged)
                 require(not connects(member.election_port), f"a server with {engine} listens on its election port")
             refuse_other_engines(ensemble, engine)
+            java_reads(ensemble.members[1], folder / engine / "alone", writer.root, acknowledged)
             said.append(f"{engine}: {len(acknowledged)} writes acknowledged, {writer.unanswered} unanswered, none lost")
     return "; ".join(said)
+
+
+def java_reads(member, folder, root, paths):
+    """A copy of its directory, by a Java server on its own: what the engine logged for itself changes nothing."""
+    shutil.copytree(member.folder / "data/version-2", folder / "data/version-2")
+    with directory.Server("java", folder) as java:
+        client = KazooClient(f"127.0.0.1:{java.port}")
+        client.start(PATIENCE)
+        there = {f"{root}/{name}" for name in client.get_children(root)}
+        client.stop()
+        client.close()
+        require(there.issuperset(paths), f"Java finds {len(there)} nodes of {len(paths)}")
+        require(not java.complaints(), f"Java complains: {java.complaints()}")
 
 
 def connects(port):
