@@ -30,6 +30,18 @@ enum class Mutation : std::uint8_t {
   kTxnAckBeforeFlush,        // a PROPOSAL is acknowledged before it is on disk
   kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
   kVoteBeforeFlush,          // a vote claims what is not on disk
+  // consensus.md 3.12, 3.13: Raft
+  kRaftVoteNotDurable,           // a vote leaves before it is on disk
+  kRaftTwoVotesInATerm,          // whom this server voted for in the term is not looked at
+  kRaftPriorTermByCounting,      // an entry of an earlier term is committed by counting: figure 8
+  kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have
+  kRaftTruncateWithoutConflict,  // a message that ends earlier than the log cuts it
+  // consensus.md 4.7, 4.8, 4.12: Omni-Paxos
+  kPromiseNotDurable,  // a promise leaves before it is on disk
+  kAnyPromise,         // a leader goes on with its own log, whatever was promised
+  kCompareLengthOnly,  // the longest log wins, whatever round it was accepted in
+  kRoundBeforeLog,     // the accepted round is on disk before the log that was accepted in it
+  kAcceptOverGap,      // a broken link is taken up again where it was, with what it lost left out
   // What scenarios guard besides. "(its scenario)": random seeds meet that too rarely.
   kZxidBeforeEpoch,      // 2: a longer log outranks a later epoch
   kTailNotInherited,     // 4: a new leader counts only what it knew to be committed
@@ -65,6 +77,16 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kTxnAckBeforeFlush, "txn-ack-before-flush"},
     MutationName{Mutation::kLeaderCountsItselfEarly, "leader-counts-itself-early"},
     MutationName{Mutation::kVoteBeforeFlush, "vote-before-flush"},
+    MutationName{Mutation::kRaftVoteNotDurable, "raft-vote-not-durable"},
+    MutationName{Mutation::kRaftTwoVotesInATerm, "raft-two-votes-in-a-term"},
+    MutationName{Mutation::kRaftPriorTermByCounting, "raft-prior-term-by-counting"},
+    MutationName{Mutation::kRaftCommitBeyondMatch, "raft-commit-beyond-match"},
+    MutationName{Mutation::kRaftTruncateWithoutConflict, "raft-truncate-without-conflict"},
+    MutationName{Mutation::kPromiseNotDurable, "omni-promise-not-durable"},
+    MutationName{Mutation::kAnyPromise, "omni-any-promise"},
+    MutationName{Mutation::kCompareLengthOnly, "omni-compare-length-only"},
+    MutationName{Mutation::kRoundBeforeLog, "omni-round-before-log"},
+    MutationName{Mutation::kAcceptOverGap, "omni-accept-over-gap"},
     MutationName{Mutation::kZxidBeforeEpoch, "zxid-before-epoch"},
     MutationName{Mutation::kTailNotInherited, "tail-not-inherited"},
     MutationName{Mutation::kChunkIsPacket, "chunk-is-packet"},

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,7 +56,7 @@ int complain(const server::ConfigError& error) {
 
 void add_sim_options(CLI::App& command, SimOptions& options) {
   command.require_subcommand(0, 1);
-  command.add_option("--engine", options.engine, "zab, or solo (one server)");
+  command.add_option("--engine", options.engine, "zab, raft, omnipaxos, or solo (one server)");
   command.add_option("--servers", options.servers, "that vote");
   command.add_option("--observers", options.observers, "that do not");
   command.add_option("--seeds", options.seeds, "how many runs");
@@ -123,11 +125,133 @@ int explain(const std::string& key) {
   return 0;
 }
 
-int status(std::vector<std::string> addresses) {
+int status(const std::vector<std::string>& given) {
+  std::vector<std::string> addresses = given;
   if (addresses.empty()) addresses.emplace_back("127.0.0.1:2181");
   const server::StatusTable table = server::ask_status(addresses, std::chrono::seconds(3));
   fmt::print("{}", table.text);
   return table.is_all_serving ? 0 : 1;
+}
+
+// ---- the commands -----------------------------------------------------------------------------
+
+// What the command line asks for. Set while it is parsed: a command by itself, before the one that
+// it belongs to.
+using Action = std::function<int()>;
+
+// Offers one command; its options live as long as the callback does.
+template <class Options>
+void on_parsed(CLI::App& command, Action& action, std::shared_ptr<Options> options,
+               std::function<int(const Options&)> run) {
+  command.callback([&action, options = std::move(options), run = std::move(run)] {
+    if (!action) action = [options, run] { return run(*options); };
+  });
+}
+
+using Words = std::vector<std::string>;
+
+void add_serve(CLI::App& app, const CommandLine& line, Action& action) {
+  auto words = std::make_shared<Words>();
+  CLI::App* command = app.add_subcommand(
+      "serve",
+      "Run a server.\n"
+      "  synod serve                  defaults: 127.0.0.1:2181, data below ~/.local/state/synod\n"
+      "  synod serve zoo.cfg          ZooKeeper's configuration file, as it is\n"
+      "  synod serve 2181 /var/zk     port and data directory\n"
+      "Properties may be given as -Dzookeeper.name=value. Exit status: 0 stopped, 2 bad "
+      "configuration,\n"
+      "3 data directory, 4 port taken, 11 the log could not be written, 14 port for peers taken.");
+  command->add_option("config", *words, "zoo.cfg, or port and data directory")->expected(0, 4);
+  on_parsed<Words>(*command, action, words,
+                   [&line](const Words& given) { return serve(given, line.properties); });
+}
+
+void add_questions(CLI::App& app, const CommandLine& line, Action& action) {
+  auto file = std::make_shared<Words>();
+  CLI::App* check_command =
+      app.add_subcommand("check", "Say what `serve` would say of a zoo.cfg, without starting.");
+  check_command->add_option("config", *file, "the file")->required()->expected(1);
+  on_parsed<Words>(*check_command, action, file,
+                   [&line](const Words& given) { return check(given, line.properties); });
+
+  auto key = std::make_shared<std::string>();
+  CLI::App* explain_command =
+      app.add_subcommand("explain", "What a key of zoo.cfg means, accepts, and defaults to.");
+  explain_command->add_option("key", *key, "e.g. tickTime, or zookeeper.extendedTypesEnabled")
+      ->required();
+  on_parsed<std::string>(*explain_command, action, key, explain);
+
+  auto addresses = std::make_shared<Words>();
+  CLI::App* status_command = app.add_subcommand(
+      "status",
+      "Who leads, who follows, and how many servers may fail. Exit status 0: all of them serve.");
+  status_command->add_option("address", *addresses, "host:port of each server; 127.0.0.1:2181");
+  on_parsed<Words>(*status_command, action, addresses, status);
+
+  CLI::App* version_command = app.add_subcommand("version", "Print the version.");
+  version_command->callback([&action] {
+    action = [] {
+      fmt::print("synod {}\n", server::kVersion);
+      return 0;
+    };
+  });
+}
+
+void add_scenarios(CLI::App& sim, Action& action) {
+  auto options = std::make_shared<ScenarioOptions>();
+  CLI::App* command = sim.add_subcommand(
+      "scenario",
+      "Play the schedules that broke real systems, or those named. A wrong name lists them all.");
+  command->add_option("name", options->names, "without any: all");
+  command->add_option("--first-seed", options->first_seed, "of the seeds each is played with");
+  command->add_option("--seeds", options->seeds, "how many");
+  command->add_flag("--trace", options->is_traced, "all that happens");
+#ifdef SYNOD_MUTANTS
+  command->add_flag("--break-rules", options->breaks_rules,
+                    "switch off the rule that each guards: it must fail then");
+#endif
+  on_parsed<ScenarioOptions>(*command, action, options, play_scenarios);
+}
+
+void add_check_history(CLI::App& sim, Action& action) {
+  auto history = std::make_shared<CheckHistory>();
+  CLI::App* command = sim.add_subcommand(
+      "check",
+      "Judge a history of clients, written as JSON lines: does it show what ZooKeeper promises?\n"
+      "Exit status: 0 it does, 1 it does not, 2 unreadable, 3 undecided.");
+  command->add_option("file", history->files, "together one history")->required();
+  command->add_flag("--weak-sync", history->has_weak_sync,
+                    "sync is ZooKeeper's own, which is no barrier");
+  command->add_option("--budget", history->search_budget,
+                      "states to search per node before it is undecided");
+  on_parsed<CheckHistory>(*command, action, history, check_history);
+}
+
+void add_sim(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "sim",
+      "Run an ensemble and its clients in simulation, with faults; and what judges its runs.\n"
+      "  synod sim --servers 5 --seeds 1000 --faults all\n"
+      "A seed is the whole run. Exit status: 0 all passed, 1 some failed, 2 bad use.");
+  auto options = std::make_shared<SimOptions>();
+  add_sim_options(*command, *options);
+  add_scenarios(*command, action);
+  add_check_history(*command, action);
+#ifdef SYNOD_MUTANTS
+  auto hunted = std::make_shared<HuntOptions>();
+  command->add_option("--mutation", hunted->mutation,
+                      "put this bug back, and look for it with one seed after another");
+  command->add_option("--cpu-seconds", hunted->cpu_seconds, "then it gives up");
+  on_parsed<SimOptions>(*command, action, options, [hunted](const SimOptions& given) {
+    if (hunted->mutation.empty()) return sim(given);
+    hunted->engine = given.engine;
+    hunted->servers = given.servers;
+    hunted->first_seed = given.first_seed;
+    return hunt(*hunted);
+  });
+#else
+  on_parsed<SimOptions>(*command, action, options, sim);
+#endif
 }
 
 }  // namespace
@@ -139,89 +263,17 @@ int run(int argc, const char* const* argv) {
       "Start with `synod serve`: it needs no file and prints the next step.");
   app.require_subcommand(1);
   app.get_formatter()->column_width(28);
-
-  std::vector<std::string> words;
-  CLI::App* serve_command = app.add_subcommand(
-      "serve",
-      "Run a server.\n"
-      "  synod serve                  defaults: 127.0.0.1:2181, data below ~/.local/state/synod\n"
-      "  synod serve zoo.cfg          ZooKeeper's configuration file, as it is\n"
-      "  synod serve 2181 /var/zk     port and data directory\n"
-      "Properties may be given as -Dzookeeper.name=value. Exit status: 0 stopped, 2 bad "
-      "configuration,\n"
-      "3 data directory, 4 port taken, 11 the log could not be written, 14 port for peers taken.");
-  serve_command->add_option("config", words, "zoo.cfg, or port and data directory")->expected(0, 4);
-  CLI::App* check_command =
-      app.add_subcommand("check", "Say what `serve` would say of a zoo.cfg, without starting.");
-  check_command->add_option("config", words, "the file")->required()->expected(1);
-  std::string key;
-  CLI::App* explain_command =
-      app.add_subcommand("explain", "What a key of zoo.cfg means, accepts, and defaults to.");
-  explain_command->add_option("key", key, "e.g. tickTime, or zookeeper.extendedTypesEnabled")
-      ->required();
-  std::vector<std::string> addresses;
-  CLI::App* status_command = app.add_subcommand(
-      "status",
-      "Who leads, who follows, and how many servers may fail. Exit status 0: all of them serve.");
-  status_command->add_option("address", addresses, "host:port of each server; 127.0.0.1:2181");
-  CLI::App* sim_command = app.add_subcommand(
-      "sim",
-      "Run an ensemble and its clients in simulation, with faults; and what judges its runs.\n"
-      "  synod sim --servers 5 --seeds 1000 --faults all\n"
-      "A seed is the whole run. Exit status: 0 all passed, 1 some failed, 2 bad use.");
-  SimOptions sim_options;
-  add_sim_options(*sim_command, sim_options);
-#ifdef SYNOD_MUTANTS
-  HuntOptions hunt_options;
-  sim_command->add_option("--mutation", hunt_options.mutation,
-                          "put this bug back, and look for it with one seed after another");
-  sim_command->add_option("--cpu-seconds", hunt_options.cpu_seconds, "then it gives up");
-#endif
-  ScenarioOptions scenario_options;
-  CLI::App* scenario_command = sim_command->add_subcommand(
-      "scenario",
-      "Play the schedules that broke real systems, or those named. A wrong name lists them all.");
-  scenario_command->add_option("name", scenario_options.names, "without any: all");
-  scenario_command->add_option("--first-seed", scenario_options.first_seed,
-                               "of the seeds each is played with");
-  scenario_command->add_option("--seeds", scenario_options.seeds, "how many");
-  scenario_command->add_flag("--trace", scenario_options.is_traced, "all that happens");
-#ifdef SYNOD_MUTANTS
-  scenario_command->add_flag("--break-rules", scenario_options.breaks_rules,
-                             "switch off the rule that each guards: it must fail then");
-#endif
-  CheckHistory history;
-  CLI::App* check_history_command = sim_command->add_subcommand(
-      "check",
-      "Judge a history of clients, written as JSON lines: does it show what ZooKeeper promises?\n"
-      "Exit status: 0 it does, 1 it does not, 2 unreadable, 3 undecided.");
-  check_history_command->add_option("file", history.files, "together one history")->required();
-  check_history_command->add_flag("--weak-sync", history.has_weak_sync,
-                                  "sync is ZooKeeper's own, which is no barrier");
-  check_history_command->add_option("--budget", history.search_budget,
-                                    "states to search per node before it is undecided");
-  CLI::App* version_command = app.add_subcommand("version", "Print the version.");
-
+  Action action;
+  add_serve(app, line, action);
+  add_questions(app, line, action);
+  add_sim(app, action);
   try {
     std::ranges::reverse(line.arguments);  // as the library wants them
     app.parse(std::move(line.arguments));
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
   }
-  if (serve_command->parsed()) return serve(words, line.properties);
-  if (check_command->parsed()) return check(words, line.properties);
-  if (explain_command->parsed()) return explain(key);
-  if (status_command->parsed()) return status(addresses);
-  if (check_history_command->parsed()) return check_history(history);
-  if (scenario_command->parsed()) return play_scenarios(scenario_options);
-#ifdef SYNOD_MUTANTS
-  hunt_options.servers = sim_options.servers;
-  hunt_options.first_seed = sim_options.first_seed;
-  if (!hunt_options.mutation.empty()) return hunt(hunt_options);
-#endif
-  if (sim_command->parsed()) return sim(sim_options);
-  if (version_command->parsed()) fmt::print("synod {}\n", server::kVersion);
-  return 0;
+  return action();
 }
 
 }  // namespace synod::cli

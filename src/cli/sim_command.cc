@@ -57,7 +57,8 @@ std::optional<sim::FaultSet> fault_set(const std::string& text) {
 
 std::optional<RunOptions> run_options(const SimOptions& options) {
   if (!sim::is_engine(options.engine)) {
-    fmt::print(stderr, "no such engine: {}. There are: zab, solo\n", options.engine);
+    fmt::print(stderr, "no such engine: {}. There are: {}\n", options.engine,
+               fmt::join(sim::kEngines, ", "));
     return std::nullopt;
   }
   const auto faults = fault_set(options.faults);

@@ -67,6 +67,25 @@ struct ServiceMessage {
   Bytes identities;  // of kRequest: an encoded vector of Id (its count first; count -1: null)
 };
 
+// What an entry is to the engines. Clients' are opaque; the others engines make themselves.
+enum class EntryKind : std::uint8_t { kClient, kNoOp, kConfiguration, kStopSign };
+
+// How the engines' own entries look among the clients', which is the replica's business: bytes that
+// ZooKeeper reads over. Pure; one thread.
+class EntryForms {
+ public:
+  struct Form {
+    EntryKind kind = EntryKind::kClient;
+    BytesView payload;  // of a configuration or stop-sign; points into the entry
+  };
+  EntryForms() = default;
+  EntryForms(const EntryForms&) = delete;
+  EntryForms& operator=(const EntryForms&) = delete;
+  virtual ~EntryForms() = default;
+  [[nodiscard]] virtual SharedBytes write(EntryKind kind, Zxid zxid, BytesView payload) const = 0;
+  [[nodiscard]] virtual Form read(BytesView entry) const = 0;
+};
+
 // What a server knows of itself when it starts.
 struct Beginning {
   // The last entry in its log (or in its snapshot, where the log is empty). Everything up to here
@@ -76,12 +95,15 @@ struct Beginning {
   std::vector<Entry> recent;
   std::uint32_t accepted_epoch = 0;  // promised: see consensus.md 1
   std::uint32_t current_epoch = 0;   // the log was last synchronised under it
+  ServerId voted_for{};              // in accepted_epoch; 0: nobody
   // False: this server may have forgotten what it promised or acknowledged (an empty or damaged
   // directory). It neither votes nor counts until it has been synchronised once, unless every voter
   // turns out to be new as well.
   bool has_memory = true;
   SteadyTimeMs now;
   std::uint64_t seed = 0;  // of the engine's own randomness
+  // Outlives the engine. Null: for an engine that makes no entries of its own (Solo, Zab).
+  const EntryForms* forms = nullptr;
 };
 
 // ---- effects ----------------------------------------------------------------------------------
@@ -101,6 +123,7 @@ struct Cut {
 struct SaveEpochs {
   std::uint32_t accepted = 0;
   std::uint32_t current = 0;
+  ServerId voted_for{};  // in `accepted`; nobody where votes bind nobody (all but Raft)
 };
 // Everything up to here may be applied. Never decreases while a server runs.
 struct Commit {

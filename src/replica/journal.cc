@@ -46,8 +46,8 @@ bool Journal::write(const consensus::Entry& entry) {
   return snapshotter_.appended(entry.bytes->size());
 }
 
-void Journal::save_epochs(std::uint32_t accepted, std::uint32_t current) {
-  tasks_.push_back({SaveEpochs{accepted, current}, {}});
+void Journal::save_epochs(const consensus::effect::SaveEpochs& epochs) {
+  tasks_.push_back({epochs, {}});
 }
 
 void Journal::cut(Zxid after) { tasks_.push_back({Cut{after, {}}, {}}); }
@@ -59,8 +59,11 @@ void Journal::install(std::unique_ptr<state::State> tree) {
 // The batch on its way, if there is one, is a slice of the new snapshot. It is left to end by
 // itself, and the task with it.
 bool Journal::drop_install() {
-  const auto found = std::ranges::find_if(
-      tasks_, [](const Task& task) { return std::holds_alternative<Install>(task.what); });
+  // Not one that was dropped before and is still ending.
+  const auto found = std::ranges::find_if(tasks_, [](const Task& task) {
+    const auto* install = std::get_if<Install>(&task.what);
+    return install != nullptr && !install->is_dropped && !install->is_abandoned;
+  });
   SYNOD_ASSERT(found != tasks_.end());
   auto& install = std::get<Install>(found->what);
   if (install.is_replacing) return false;
@@ -92,7 +95,7 @@ void Journal::advance(SteadyTimeMs now) {
 }
 
 void Journal::start(SaveEpochs& task, SteadyTimeMs now) {
-  storage::FileBatch batch = epochs_.save(task.accepted, task.current, handles_);
+  storage::FileBatch batch = epochs_.save(task.accepted, task.current, task.voted_for, handles_);
   if (batch.empty()) return finish_task(answer::EpochsSaved{});
   is_task_busy_ = true;
   submit(std::move(batch), now);
@@ -202,11 +205,8 @@ void Journal::finish_step() {
     return finish_task(answer::WasCut{cut->last});
   }
   auto& install = std::get<Install>(what);
-  if (install.is_abandoned) {
-    tasks_.pop_front();
-    return;
-  }
-  if (!install.is_replacing) return;  // the next slice follows
+  if (install.is_abandoned) return end_task();  // nobody waits for an answer
+  if (!install.is_replacing) return;            // the next slice follows
   appended_ = on_its_way_ = durable_ = install.tree->applied();
   install.writer.reset();
   directory_changed();
@@ -223,9 +223,13 @@ void Journal::directory_changed() {
   snapshotter_.replaced(std::move(*files_there));
 }
 
-// What was appended behind the task goes to the log now, as far as the next one.
 void Journal::finish_task(Answer answer) {
   answers_.push_back(std::move(answer));
+  end_task();
+}
+
+// What was appended behind the task goes to the log now, as far as the next one.
+void Journal::end_task() {
   const std::vector<consensus::Entry> entries = std::move(tasks_.front().entries_behind);
   tasks_.pop_front();
   for (const consensus::Entry& entry : entries) write(entry);

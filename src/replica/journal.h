@@ -56,7 +56,7 @@ class Journal {
   // True: it is time for a snapshot, and for start_file() before that.
   bool append(const consensus::Entry& entry);
   void start_file() { log_.roll(); }
-  void save_epochs(std::uint32_t accepted, std::uint32_t current);
+  void save_epochs(const consensus::effect::SaveEpochs& epochs);
   void cut(Zxid after);
   // The tree, as of its applied(), takes the place of everything on disk.
   void install(std::unique_ptr<state::State> tree);
@@ -84,10 +84,7 @@ class Journal {
   [[nodiscard]] storage::FileBatch stop() { return log_.stop(); }
 
  private:
-  struct SaveEpochs {
-    std::uint32_t accepted = 0;
-    std::uint32_t current = 0;
-  };
+  using SaveEpochs = consensus::effect::SaveEpochs;
   struct Cut {
     Zxid after;
     std::optional<Zxid> last;  // once it is planned
@@ -112,6 +109,7 @@ class Journal {
   void replace_directory(Install& task, SteadyTimeMs now);
   void finish_step();
   void finish_task(Answer answer);
+  void end_task();
   void directory_changed();
   [[nodiscard]] bool is_quiet();
   void submit(storage::FileBatch batch, SteadyTimeMs now);

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/mutation.h"
 #include "jute/codec.h"
+#include "replica/entry_forms.h"
 #include "replica/recovery_loader.h"
 
 namespace synod::replica {
@@ -28,6 +29,8 @@ Journal::Options journal_options(const Options& options) {
           .warning_threshold_ms = options.log_warning_threshold_ms};
 }
 
+const EntryForms kEntryForms;
+
 consensus::Beginning beginning_of(storage::RecoveryReport& recovery, std::uint64_t seed, Time now) {
   std::vector<consensus::Entry> recent;
   recent.reserve(recovery.recent.size());
@@ -38,9 +41,11 @@ consensus::Beginning beginning_of(storage::RecoveryReport& recovery, std::uint64
           .recent = std::move(recent),
           .accepted_epoch = recovery.promised_epoch(),
           .current_epoch = recovery.synchronised_epoch(),
+          .voted_for = recovery.voted_for(),
           .has_memory = recovery.has_memory && recovery.last_zxid != storage::kNoDatabase,
           .now = now.steady,
-          .seed = seed};
+          .seed = seed,
+          .forms = &kEntryForms};
 }
 
 }  // namespace
@@ -99,7 +104,8 @@ Replica::Replica(storage::FilePort& files, Links& links, Host& host,
       snapshotter_(files, handles_, options_.directory, options_.snapshots, std::move(files_there),
                    options_.seed),
       journal_(files, handles_, snapshotter_,
-               {options_.directory.snapshots(), recovery_.accepted_epoch, recovery_.current_epoch},
+               {options_.directory.snapshots(), recovery_.accepted_epoch, recovery_.current_epoch,
+                recovery_.vote},
                journal_options(options_), std::max(recovery_.last_zxid, Zxid{})),
       sender_(links, *state_),
       feeder_(files, links, options_.directory),
@@ -290,7 +296,7 @@ void Replica::carry_out(const consensus::effect::Cut& cut, Time /*now*/) {
 }
 
 void Replica::carry_out(const consensus::effect::SaveEpochs& epochs, Time /*now*/) {
-  journal_.save_epochs(epochs.accepted, epochs.current);
+  journal_.save_epochs(epochs);
 }
 
 void Replica::carry_out(const consensus::effect::Commit& commit, Time /*now*/) {

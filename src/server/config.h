@@ -57,7 +57,9 @@ struct Config {
   bool multi_address_enabled = false;
 
   // Election, and following a leader.
-  int init_limit_ticks = 0;  // 0: not set, which an ensemble refuses. So the next one.
+  std::string consensus = "zab";   // or raft, omnipaxos; of an ensemble
+  int election_timeout_ms = 1000;  // of raft and omnipaxos
+  int init_limit_ticks = 0;        // 0: not set, which an ensemble refuses. So the next one.
   int sync_limit_ticks = 0;
   int connect_to_learner_master_limit_ticks = 0;  // 0 = as initLimit.
   bool quorum_listen_on_all_ips = false;

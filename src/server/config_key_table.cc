@@ -35,6 +35,7 @@ constexpr std::string_view kPeerTypes[] = {"participant", "observer"};
 constexpr std::string_view kStoreTypes[] = {"PEM", "PKCS12"};
 constexpr std::string_view kClientAuth[] = {"need", "want", "none"};
 constexpr std::string_view kOnlyFalse[] = {"false"};
+constexpr std::string_view kEngines[] = {"zab", "raft", "omnipaxos"};
 
 constexpr std::string_view kUnlimited = "0 or less = unlimited";
 constexpr std::string_view kOff = "0 or less = off";
@@ -403,6 +404,13 @@ constexpr KeyRow kMembers[] = {
 };
 
 constexpr KeyRow kElection[] = {
+    file("consensus", word(kEngines), &Config::consensus,
+         "How an ensemble agrees: `zab` as ZooKeeper does, and with it; `raft` and `omnipaxos` "
+         "among "
+         "Synod's own servers. The same for all of them, and for good: see docs/ensembles.md."),
+    file("electionTimeout", whole(10, kIntMax, "milliseconds"), &Config::election_timeout_ms,
+         "With `raft` and `omnipaxos`: without a word from the leader for so long (in Raft up to "
+         "twice that) another one is sought."),
     file("initLimit", whole(0, kIntMax, "ticks"), &Config::init_limit_ticks,
          "Time to agree on an epoch, and to connect and catch up. Required in an ensemble.")
         .with_default("none"),

@@ -1,10 +1,13 @@
 #include "server/ensemble_setup.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string_view>
 #include <utility>
 
+#include "consensus/omnipaxos/omnipaxos.h"
+#include "consensus/raft/raft.h"
 #include "consensus/solo/solo.h"
 #include "consensus/zab/zab.h"
 #include "net/jaas.h"
@@ -15,6 +18,8 @@ namespace synod::server {
 namespace {
 
 namespace zab = consensus::zab;
+namespace raft = consensus::raft;
+namespace omnipaxos = consensus::omnipaxos;
 
 zab::Options zab_options(const Config& config) {
   zab::Options options;
@@ -40,6 +45,22 @@ zab::Options zab_options(const Config& config) {
   if (config.testing_initial_zxid > 0) {
     options.first_counter = static_cast<std::uint32_t>(config.testing_initial_zxid);
   }
+  return options;
+}
+
+// What the engines of our own have in common.
+template <class Options>
+Options native_options(const Config& config) {
+  constexpr int kHeartbeatsInATimeout = 10;
+  Options options;
+  options.self = config.my_id;
+  options.membership = *config.ensemble;
+  options.tick_ms = config.tick_time_ms;
+  options.election_timeout_ms = config.election_timeout_ms;
+  options.heartbeat_ms = std::max(1, config.election_timeout_ms / kHeartbeatsInATimeout);
+  options.memory.entries = static_cast<std::size_t>(config.commit_log_count);
+  if (config.testing_initial_zxid > 0)
+    options.first_counter = static_cast<std::uint32_t>(config.testing_initial_zxid);
   return options;
 }
 
@@ -111,6 +132,10 @@ Result<net::PeerSecurity> peer_security(const Config& config) {
 
 std::unique_ptr<consensus::Engine> make_engine(const Config& config) {
   if (!config.ensemble) return std::make_unique<consensus::Solo>();
+  if (config.consensus == "raft")
+    return std::make_unique<raft::Raft>(native_options<raft::Options>(config));
+  if (config.consensus == "omnipaxos")
+    return std::make_unique<omnipaxos::OmniPaxos>(native_options<omnipaxos::Options>(config));
   return std::make_unique<zab::Zab>(zab_options(config));
 }
 
@@ -118,7 +143,7 @@ Result<net::PeerOptions> peer_options(const Config& config) {
   const consensus::Member& me = config.ensemble->members.at(config.my_id);
   net::PeerOptions options;
   options.quorum = me.quorum;
-  options.election = me.election;
+  if (config.consensus == "zab") options.election = me.election;
   options.is_listening_on_all = config.quorum_listen_on_all_ips;
   options.bind_retries = config.election_port_bind_retry;
   options.dial_timeout = std::chrono::milliseconds(config.cnx_timeout_ms);

@@ -9,7 +9,7 @@
 
 namespace synod::server {
 
-// Solo where the server runs alone, otherwise Zab.
+// Solo where the server runs alone, otherwise as the key `consensus` says.
 [[nodiscard]] std::unique_ptr<consensus::Engine> make_engine(const Config& config);
 
 // Where to listen for peers, and what they have to prove. Reads key stores and the JAAS file. Of an

@@ -19,6 +19,7 @@
 #include "net/clock.h"
 #include "replica/replica.h"
 #include "server/directory_lock.h"
+#include "server/engine_record.h"
 #include "server/ensemble_setup.h"
 #include "server/four_letter_words.h"
 #include "server/posix_files.h"
@@ -345,6 +346,13 @@ bool Server::lock_directories() {
 ExitStatus Server::start() {
   const Config& config = options_.loaded.config;
   if (!lock_directories()) return ExitStatus::kBadDataDirectory;
+  if (config.ensemble) {
+    const auto recorded = record_engine(config.data_dir, config.data_log_dir, config.consensus);
+    if (!recorded) {
+      spdlog::error("{}", recorded.error().text);
+      return ExitStatus::kBadDataDirectory;
+    }
+  }
   if (const ExitStatus made = make_peers(); made != ExitStatus::kDone) return made;
   replica::Links& links = peers_ ? static_cast<replica::Links&>(*peers_) : no_links_;
   files_ = std::make_unique<PosixFiles>([this](storage::IoToken token, Result<void> result) {

@@ -6,6 +6,8 @@
 #include <utility>
 #include <variant>
 
+#include "replica/entry_forms.h"
+
 namespace synod::sim {
 namespace {
 
@@ -51,6 +53,10 @@ void Ghost::append(std::size_t server, const consensus::Entry& entry) {
             std::hash<BytesView>()(*entry.bytes));
   const auto known = chain_.find(zxid.value);
   if (known == chain_.end()) {
+    // What an engine logs for itself comes from the leader's engine.
+    const bool is_engines =
+        replica::EntryForms().read(*entry.bytes).kind != consensus::EntryKind::kClient;
+    if (is_engines) leader_proposes(server, entry);
     const auto leader = leader_of_.find(zxid.epoch());
     if (leader == leader_of_.end() || leader->second.server != server)
       complain(server, fmt::format("G10: appends {}, which nobody proposed", text_of(zxid)));
@@ -104,6 +110,12 @@ void Ghost::started(std::size_t server, const consensus::Beginning& beginning) {
       complain(server,
                fmt::format("G2: {} came back from the disk as another entry", text_of(entry.zxid)));
   }
+  if (beginning.has_memory && beginning.accepted_epoch == at.accepted_epoch &&
+      at.voted_for != ServerId{} && beginning.voted_for != at.voted_for) {
+    complain(server,
+             fmt::format("G7: voted for server {} in epoch {}, and starts with a vote for {}",
+                         at.voted_for.value, at.accepted_epoch, beginning.voted_for.value));
+  }
   // A shorter life than before may declare less committed; what it declares is compared anyway.
   const std::uint64_t life = at.life + 1;
   if (beginning.has_memory && (beginning.accepted_epoch < at.accepted_epoch ||
@@ -122,6 +134,7 @@ void Ghost::started(std::size_t server, const consensus::Beginning& beginning) {
   at.durable = at.log.size();
   at.accepted_epoch = beginning.accepted_epoch;
   at.current_epoch = beginning.current_epoch;
+  at.voted_for = beginning.voted_for;
   check_nothing_lost(server, "a start");
 }
 
@@ -153,7 +166,20 @@ bool Ghost::could_lose(const std::vector<bool>& without) const {
 // ---- effects ----------------------------------------------------------------------------------
 
 void Ghost::proposed(std::size_t server, const consensus::Entry& entry) {
-  Server& at = servers_[server];
+  const Server& at = servers_[server];
+  Leader& leader = leader_proposes(server, entry);
+  if (at.status.role != Role::kLeading || !at.status.is_serving)
+    complain(server, fmt::format("proposes {} while it does not lead", text_of(entry.zxid)));
+  // Z4: everything of the epochs before is delivered first.
+  if (!leader.has_served && at.committed < at.log.size())
+    complain(server, fmt::format("Z4: proposes in epoch {} before {} is committed",
+                                 entry.zxid.epoch(), text_of({at.log.back()})));
+  leader.has_served = true;
+}
+
+// A client's entry, or one of its engine's own.
+Ghost::Leader& Ghost::leader_proposes(std::size_t server, const consensus::Entry& entry) {
+  const Server& at = servers_[server];
   const std::uint32_t epoch = entry.zxid.epoch();
   const auto [leader, is_new] = leader_of_.try_emplace(epoch, Leader{server, at.life});
   // A quorum of one needs no new epoch for a new life.
@@ -162,9 +188,7 @@ void Ghost::proposed(std::size_t server, const consensus::Entry& entry) {
     complain(server, fmt::format("G1: proposes in epoch {}, as server {} did", epoch,
                                  leader->second.server + 1));
   }
-  if (at.status.role != Role::kLeading || !at.status.is_serving)
-    complain(server, fmt::format("proposes {} while it does not lead", text_of(entry.zxid)));
-  if (!is_new) return;
+  if (!is_new) return leader->second;
   // Of the epochs before: a leader that was deposed without having heard of it may begin late.
   const auto before = static_cast<std::size_t>(
       std::ranges::lower_bound(committed_, Zxid::of(epoch, 0), {}, &CommittedEntry::zxid) -
@@ -174,10 +198,7 @@ void Ghost::proposed(std::size_t server, const consensus::Entry& entry) {
     complain(server, fmt::format("G6: proposes in epoch {} without {}, which is committed", epoch,
                                  text_of(committed_[before - 1].zxid)));
   }
-  // Z4: everything of the epochs before is delivered first.
-  if (at.committed < at.log.size())
-    complain(server, fmt::format("Z4: proposes in epoch {} before {} is committed", epoch,
-                                 text_of({at.log.back()})));
+  return leader->second;
 }
 
 void Ghost::effect(std::size_t server, const consensus::Effect& effect) {
@@ -215,20 +236,28 @@ void Ghost::role_changed(std::size_t server, const consensus::Status& status) {
 
 void Ghost::save_epochs(std::size_t server, const effect::SaveEpochs& epochs) {
   Server& at = servers_[server];
+  const effect::SaveEpochs before =
+      at.saving.empty() ? effect::SaveEpochs{at.accepted_epoch, at.current_epoch, at.voted_for}
+                        : at.saving.back();
   if (epochs.current > epochs.accepted)
     complain(server, fmt::format("Z5: saves epochs {} < {}", epochs.accepted, epochs.current));
-  if (epochs.accepted < at.accepted_epoch || epochs.current < at.current_epoch)
+  if (epochs.accepted < before.accepted || epochs.current < before.current)
     complain(server, "G7: saves an epoch lower than before");
-  at.saving_accepted = epochs.accepted;
-  at.saving_current = epochs.current;
+  if (epochs.accepted == before.accepted && before.voted_for != ServerId{} &&
+      epochs.voted_for != before.voted_for)
+    complain(server, fmt::format("G1: votes twice in epoch {}", epochs.accepted));
+  at.saving.push_back(epochs);
 }
 
 void Ghost::epochs_saved(std::size_t server) {
   Server& at = servers_[server];
-  at.accepted_epoch = at.saving_accepted;
-  at.current_epoch = at.saving_current;
+  const effect::SaveEpochs saved = at.saving.front();
+  at.saving.pop_front();
+  at.accepted_epoch = saved.accepted;
+  at.current_epoch = saved.current;
+  at.voted_for = saved.voted_for;
   // A promise alone is no memory: it comes with the first synchronisation, or when all are new.
-  at.has_memory |= at.saving_current > 0 || at.saving_accepted == 0;
+  at.has_memory |= saved.current > 0 || saved.accepted == 0;
 }
 
 void Ghost::was_cut(std::size_t server, std::optional<Zxid> last) {
@@ -344,7 +373,8 @@ bool Ghost::has_durable_before(std::size_t server, Zxid zxid) const {
   return static_cast<std::size_t>(end - at.log.begin()) <= at.durable;
 }
 std::int64_t Ghost::promised_epoch(std::size_t server) const {
-  return std::max(servers_[server].accepted_epoch, servers_[server].saving_accepted);
+  const Server& at = servers_[server];
+  return at.saving.empty() ? at.accepted_epoch : at.saving.back().accepted;
 }
 
 // ---- what is to be seen -----------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -91,16 +92,18 @@ class Ghost {
     Zxid applied;
     std::uint32_t accepted_epoch = 0;
     std::uint32_t current_epoch = 0;
-    std::uint32_t saving_accepted = 0;
-    std::uint32_t saving_current = 0;
+    ServerId voted_for;                                  // in accepted_epoch
+    std::deque<consensus::effect::SaveEpochs> saving{};  // asked for, not on disk yet
   };
   struct Leader {
     std::size_t server = 0;
     std::uint64_t life = 0;
+    bool has_served = false;  // it proposed what a client asked for
   };
 
   void complain(std::size_t server, const std::string& text);
   void append(std::size_t server, const consensus::Entry& entry);
+  Leader& leader_proposes(std::size_t server, const consensus::Entry& entry);
   void commit(std::size_t server, Zxid up_to);
   void extend_committed(std::size_t server, std::size_t count);
   void role_changed(std::size_t server, const consensus::Status& status);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "consensus/omnipaxos/omnipaxos.h"
+#include "consensus/raft/raft.h"
 #include "consensus/solo/solo.h"
 #include "consensus/zab/zab.h"
 #include "jute/txn.h"
@@ -52,7 +54,9 @@ bool changes_nothing(const jute::Txn& txn) {
 
 }  // namespace
 
-bool is_engine(const std::string& name) { return name == "zab" || name == "solo"; }
+bool is_engine(const std::string& name) {
+  return std::ranges::find(kEngines, name) != kEngines.end();
+}
 
 WorldOptions plain_options() {
   WorldOptions options;
@@ -113,12 +117,14 @@ World::World(WorldOptions options)
                                        machines + options_.clients, options_.network);
   ghost_ = std::make_unique<Ghost>(membership_, machines, options_.first_counter,
                                    [this](std::string text) { complain(std::move(text)); });
-  claims_ = std::make_unique<WireClaims>(
-      *ghost_,
-      [this](std::size_t server, const std::string& name) {
-        return servers_[server]->disk().durable_epoch(name);
-      },
-      [this](std::string text) { complain(std::move(text)); });
+  if (options_.engine == "zab") {
+    claims_ = std::make_unique<WireClaims>(
+        *ghost_,
+        [this](std::size_t server, const std::string& name) {
+          return servers_[server]->disk().durable_epoch(name);
+        },
+        [this](std::string text) { complain(std::move(text)); });
+  }
   make_servers();
   make_clients();
 }
@@ -143,8 +149,10 @@ void World::make_servers() {
             .crash_due = [this](std::size_t server) { crash_due(server); },
             .effect = [this](std::size_t server,
                              const consensus::Effect& effect) { saw_effect(server, effect); },
-            .accepted = [this](std::size_t server, consensus::LinkId link,
-                               consensus::Port port) { claims_->accepted(server, link, port); }}));
+            .accepted =
+                [this](std::size_t server, consensus::LinkId link, consensus::Port port) {
+                  if (claims_) claims_->accepted(server, link, port);
+                }}));
   }
 }
 
@@ -160,8 +168,28 @@ void World::make_clients() {
   }
 }
 
+// What the engines of our own have in common.
+template <class Options>
+Options World::native_options(std::size_t server) const {
+  Options options;
+  options.self = id_of(server);
+  options.membership = membership_;
+  options.tick_ms = options_.tick_ms;
+  options.election_timeout_ms = 500;
+  options.heartbeat_ms = 50;
+  options.memory.entries = options_.commit_log_count;
+  options.first_counter = options_.first_counter;
+  return options;
+}
+
 std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::uint64_t /*life*/) {
+  namespace raft = consensus::raft;
+  namespace omnipaxos = consensus::omnipaxos;
   if (options_.engine == "solo") return std::make_unique<consensus::Solo>();
+  if (options_.engine == "raft")
+    return std::make_unique<raft::Raft>(native_options<raft::Options>(server));
+  if (options_.engine == "omnipaxos")
+    return std::make_unique<omnipaxos::OmniPaxos>(native_options<omnipaxos::Options>(server));
   consensus::zab::Options zab;
   zab.self = id_of(server);
   zab.membership = membership_;
@@ -243,7 +271,7 @@ void World::power_cut(std::size_t server) {
 void World::start(std::size_t server) {
   if (servers_[server]->is_up()) return;
   ++counts_.restarts;
-  claims_->started(server);
+  if (claims_) claims_->started(server);
   const std::string refusal = servers_[server]->start();
   if (refusal.empty()) return;
   refused(server, refusal);
@@ -313,7 +341,7 @@ void World::isolate(std::size_t server, bool is_isolated) {
 
 void World::saw_effect(std::size_t server, const consensus::Effect& effect) {
   count_sync(server, effect);
-  claims_->effect(server, effect);
+  if (claims_) claims_->effect(server, effect);
   if (const auto* changed = std::get_if<effect::StatusChanged>(&effect)) {
     const consensus::Status& status = changed->status;
     trace_.line([&] {
@@ -342,7 +370,8 @@ void World::saw_effect(std::size_t server, const consensus::Effect& effect) {
     if (const auto* one = std::get_if<effect::Commit>(&effect))
       return who + fmt::format("commit 0x{:x}", one->up_to.value);
     if (const auto* one = std::get_if<effect::SaveEpochs>(&effect))
-      return who + fmt::format("save epochs {} {}", one->accepted, one->current);
+      return who + fmt::format("save epochs {} {} vote {}", one->accepted, one->current,
+                               one->voted_for.value);
     if (const auto* one = std::get_if<effect::ReceiveSnapshot>(&effect))
       return who + fmt::format("receive snapshot 0x{:x}", one->zxid.value);
     if (const auto* one = std::get_if<effect::SendSnapshot>(&effect))

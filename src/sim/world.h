@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "consensus/membership.h"
@@ -24,7 +25,7 @@
 namespace synod::sim {
 
 struct WorldOptions {
-  std::string engine = "zab";  // or solo
+  std::string engine = "zab";  // one of kEngines
   std::size_t servers = 5;     // that vote
   std::size_t observers = 0;
   std::size_t clients = 6;
@@ -39,7 +40,8 @@ struct WorldOptions {
   std::uint32_t first_counter = 1;
 };
 
-// The engines that WorldOptions::engine may name.
+// What WorldOptions::engine may name. Solo: one server.
+inline constexpr std::array<std::string_view, 4> kEngines{"zab", "raft", "omnipaxos", "solo"};
 [[nodiscard]] bool is_engine(const std::string& name);
 // Quiet and quick: what scenarios start from.
 [[nodiscard]] WorldOptions plain_options();
@@ -117,6 +119,8 @@ class World {
 
   void make_servers();
   void make_clients();
+  template <class Options>
+  [[nodiscard]] Options native_options(std::size_t server) const;
   [[nodiscard]] std::unique_ptr<consensus::Engine> make_engine(std::size_t server,
                                                                std::uint64_t life);
   void server_failed(std::size_t server, const std::string& why);
@@ -148,7 +152,7 @@ class World {
   consensus::Membership membership_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Ghost> ghost_;
-  std::unique_ptr<WireClaims> claims_;
+  std::unique_ptr<WireClaims> claims_;  // of zab only
   Notebook notebook_;
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;

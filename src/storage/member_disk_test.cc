@@ -56,6 +56,8 @@ class Member {
     if (!may_be_.contains(hash)) return "not one of the states it may be in";
     if (report.last_zxid != may_be_.at(hash)) return "a wrong last zxid";
     if (report.promised_epoch() < accepted_) return "a promise was forgotten";
+    if (report.promised_epoch() == accepted_ && report.voted_for() != voted_for_)
+      return "another vote than was given";
     if (report.synchronised_epoch() > report.promised_epoch()) return "epochs out of order";
     // The history that leads there, as far as it is still known here.
     const auto end = std::ranges::find(history_, hash, &Point::hash);
@@ -68,14 +70,17 @@ class Member {
 
   void begin(const RecoveryReport& report) {
     is_crashed_ = false;
-    accepted_ = static_cast<std::uint32_t>(report.accepted_epoch.value_or(0));
+    accepted_ = static_cast<std::uint32_t>(
+        std::max(report.accepted_epoch.value_or(0), report.vote.epoch));  // what files say
+    voted_for_ = report.vote.epoch == accepted_ ? report.vote.server : ServerId{};
     handles_ = {};
     log_.emplace(LogWriter::Options{.log_dir = kDirectory.logs(),
                                     .preallocate_bytes = below(2) * 4096,
                                     .size_limit_bytes = 3000,
                                     .mark_every_records = 5},
                  handles_);
-    epochs_.emplace(kDirectory.snapshots(), report.accepted_epoch, report.current_epoch);
+    epochs_.emplace(kDirectory.snapshots(), report.accepted_epoch, report.current_epoch,
+                    report.vote);
     if (!report.snapshot) take_snapshot();
     ++epoch_;
     settle();
@@ -185,7 +190,10 @@ class Member {
 
   void save_epochs() {
     const std::uint32_t epoch = ++epoch_;
-    if (run("epochs", epochs_->save(epoch, below(2) == 0 ? epoch : 0, handles_))) accepted_ = epoch;
+    const ServerId vote{epoch % 3};
+    if (!run("epochs", epochs_->save(epoch, below(2) == 0 ? epoch : 0, vote, handles_))) return;
+    accepted_ = epoch;
+    voted_for_ = vote;
   }
 
   void crash() {
@@ -202,6 +210,7 @@ class Member {
   std::optional<EpochKeeper> epochs_;
   std::uint32_t epoch_ = 0;
   std::uint32_t accepted_ = 0;
+  ServerId voted_for_;  // in accepted_
   std::vector<Point> history_{Point{}};
   std::map<Hash, Zxid> may_be_{{0, Zxid{}}};
   bool is_crashed_ = false;

@@ -528,9 +528,15 @@ Result<void> Recovery::make_durable(const std::string& directory, const std::str
 
 Result<void> Recovery::raise_epochs() {
   const std::string directory = directory_.snapshots();
+  // What a killed process renamed last: see make_durable().
+  if (auto flushed = files_.perform({op::FlushDirectory{.path = directory}}); !flushed)
+    return flushed;
   Result<std::optional<std::int64_t>> current = read_epoch(files_, directory, kCurrentEpochName);
   const auto accepted = read_epoch(files_, directory, kAcceptedEpochName);
   if (!accepted) return std::unexpected(accepted.error());  // a promise must not be guessed
+  const auto vote = read_vote(files_, directory);
+  if (!vote) return std::unexpected(vote.error());  // nor a vote
+  report_.vote = *vote;
   if (!current) {
     if (current.error().kind != ErrorKind::kCorrupt) return std::unexpected(current.error());
     if (auto forgotten = forget_current_epoch(current.error(), accepted->has_value()); !forgotten)
@@ -595,12 +601,17 @@ Result<void> Recovery::judge_memory() {
 }  // namespace
 
 std::uint32_t RecoveryReport::promised_epoch() const {
-  return static_cast<std::uint32_t>(accepted_epoch.value_or(std::int64_t{synchronised_epoch()}));
+  const std::int64_t accepted = accepted_epoch.value_or(std::int64_t{synchronised_epoch()});
+  return static_cast<std::uint32_t>(std::max(accepted, vote.epoch));
 }
 
 std::uint32_t RecoveryReport::synchronised_epoch() const {
   if (current_epoch) return static_cast<std::uint32_t>(*current_epoch);
   return has_memory && last_zxid > Zxid{} ? last_zxid.epoch() : 0;
+}
+
+ServerId RecoveryReport::voted_for() const {
+  return vote.epoch == promised_epoch() ? vote.server : ServerId{};
 }
 
 Result<RecoveryReport> recover(FilePort& files, const DataDirectory& directory,

@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "jute/txn.h"
 #include "storage/data_directory.h"
+#include "storage/epoch_files.h"
 #include "storage/file_port.h"
 #include "storage/snapshot_format.h"
 
@@ -62,6 +63,7 @@ struct RecoveryReport {
   std::uint64_t txns_replayed = 0;
   std::optional<std::int64_t> current_epoch;   // from the epoch files, as they are now
   std::optional<std::int64_t> accepted_epoch;  // (only ensembles have them)
+  Vote vote;                                   // of the epoch it names, which may be over
   // The log's last entries, oldest first and without a gap, ending with last_zxid; possibly from
   // below the snapshot. Empty also where the snapshot is newer than the log.
   std::vector<LoggedEntry> recent;
@@ -74,8 +76,9 @@ struct RecoveryReport {
 
   // What consensus starts with. A directory of a server that was on its own has no such files, and
   // the epoch of its last transaction then.
-  [[nodiscard]] std::uint32_t promised_epoch() const;      // acceptedEpoch
+  [[nodiscard]] std::uint32_t promised_epoch() const;      // acceptedEpoch, or that of a later vote
   [[nodiscard]] std::uint32_t synchronised_epoch() const;  // currentEpoch
+  [[nodiscard]] ServerId voted_for() const;                // in promised_epoch()
 };
 
 // Also again, on a port in use, after a cut or an installation: while nothing is on its way to log

@@ -48,6 +48,8 @@ class RecoveryTest : public testing::Test {
       return "refused: " + report.error().text;
     }
     warnings_ = report->warnings;
+    voted_for_ = report->voted_for();
+    promised_ = report->promised_epoch();
     return "zxid " + hex(report->last_zxid) + " from " +
            (report->snapshot ? report->snapshot->name : "nothing") + " replayed " +
            std::to_string(report->txns_replayed);
@@ -57,6 +59,8 @@ class RecoveryTest : public testing::Test {
   DataDirectory directory_ = kDirectory;
   RecordingSink sink_;
   std::vector<std::string> warnings_;
+  ServerId voted_for_;
+  std::uint32_t promised_ = 0;
 };
 
 // ---- Nothing there
@@ -307,6 +311,27 @@ TEST_F(RecoveryTest, EpochsBehindTheLogAreRaised) {
   EXPECT_EQ(get(kCurrentEpochName), "3");
   put(kAcceptedEpochName, "x");
   EXPECT_THAT(recovered(), HasSubstr("acceptedEpoch holds no epoch"));
+}
+
+TEST_F(RecoveryTest, AVoteCountsInItsEpochOnly) {
+  put_snapshot(Zxid::of(3, 9).value);
+  put(kCurrentEpochName, "3");
+  put(kAcceptedEpochName, "4");
+  recovered();
+  EXPECT_EQ(voted_for_, ServerId{});
+  put(kVotedForName, "4 2");
+  recovered();
+  EXPECT_EQ(voted_for_, ServerId{2});
+  put(kVotedForName, "5 2");
+  recovered();
+  EXPECT_EQ(voted_for_, ServerId{2});
+  EXPECT_EQ(promised_, 5U) << "a crash came before acceptedEpoch was written";
+  put(kVotedForName, "3 2");
+  recovered();
+  EXPECT_EQ(voted_for_, ServerId{}) << "that epoch is over";
+  EXPECT_EQ(promised_, 4U);
+  put(kVotedForName, "4");
+  EXPECT_THAT(recovered(), HasSubstr("votedFor holds no vote"));
 }
 
 // ---- Memory: may this directory be less than what its server promised?

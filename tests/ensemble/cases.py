@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import shutil
 import socket
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from kazoo.exceptions import ConnectionLoss, OperationTimeoutError, SessionExpir
 from kazoo.handlers.threading import KazooTimeoutError
 
 from ensemble import SYNOD, Ensemble, Failed, Member, four_letters, free_ports
+import directory  # found through ensemble
 
 SYNODS = {1: "synod", 2: "synod", 3: "synod"}
 CONFIG = {"tickTime": 500, "initLimit": 10, "syncLimit": 4}
@@ -390,6 +392,59 @@ def options(folder, scale):
         return "the leader turns clients away; local sessions stay local until they make an ephemeral node"
 
 
+def engines(folder, scale):
+    """Raft and Omni-Paxos: what every engine has to do, and a directory that knows its engine."""
+    said = []
+    for engine in ("raft", "omnipaxos"):
+        with Ensemble(folder / engine, SYNODS, {**CONFIG, "consensus": engine}) as ensemble:
+            for member in ensemble.members.values():
+                member.was_started = True  # no word of an operator: all find out that all are new
+            ensemble.start()
+            ensemble.wait()
+            writer = Writer(list(ensemble.members.values()))
+            writer.start()
+            writer.wait_for_more()
+            for _ in range(scale):
+                kill_and_restart(ensemble, writer)
+            acknowledged = writer.finish()
+            for member in ensemble.members.values():
+                require_all(member, writer.root, acknowledged)
+                require(not connects(member.election_port), f"a server with {engine} listens on its election port")
+            refuse_other_engines(ensemble, engine)
+            java_reads(ensemble.members[1], folder / engine / "alone", writer.root, acknowledged)
+            said.append(f"{engine}: {len(acknowledged)} writes acknowledged, {writer.unanswered} unanswered, none lost")
+    return "; ".join(said)
+
+
+def java_reads(member, folder, root, paths):
+    """A copy of its directory, by a Java server on its own: what the engine logged for itself changes nothing."""
+    shutil.copytree(member.folder / "data/version-2", folder / "data/version-2")
+    with directory.Server("java", folder) as java:
+        client = KazooClient(f"127.0.0.1:{java.port}")
+        client.start(PATIENCE)
+        there = {f"{root}/{name}" for name in client.get_children(root)}
+        client.stop()
+        client.close()
+        require(there.issuperset(paths), f"Java finds {len(there)} nodes of {len(paths)}")
+        require(not java.complaints(), f"Java complains: {java.complaints()}")
+
+
+def connects(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return True
+    return False
+
+
+def refuse_other_engines(ensemble, engine):
+    member = ensemble.members[1]
+    member.kill()
+    for other in {"zab", "raft", "omnipaxos"} - {engine}:
+        member.start([each.line for each in ensemble.members.values()], {**CONFIG, "consensus": other})
+        require(member.process.wait(PATIENCE) == 3, f"a directory of {engine} was taken with consensus={other}")
+        require(f"belongs to the consensus engine {engine}" in member.log, "no word about whose directory it is")
+
+
 def refusals(folder, scale):
     quorum, election, port = free_ports(3)
     data = pathlib.Path(folder) / "data"
@@ -416,4 +471,4 @@ def refuse(folder, name, text, my_id, status, words, election):
     require(ended.returncode == status and words in said, f"{name}: status {ended.returncode}, and it says:\n{said[-1000:]}")
 
 
-ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, options, refusals)}
+ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, options, engines, refusals)}

@@ -201,20 +201,25 @@ def stays_out(ensemble, lines, config, properties, why):
     third.kill()
 
 
-def outsiders(folder):
+def outsiders(folder, engine="zab"):
     """A server with the wrong certificate, none, or the wrong password."""
     files = certificates.make(folder / "tls")
-    good = {**SASL, **TLS_ONLY, **tls_keys(files, "server.p12", "ca.pem")}
+    good = {"consensus": engine, **SASL, **TLS_ONLY, **tls_keys(files, "server.p12", "ca.pem")}
     with Ensemble(folder, SYNODS, {**CONFIG, **good}, jaas(folder)) as ensemble:
         ensemble.start(1, 2)
         ensemble.wait(1, 2)
         lines = [member.line for member in ensemble.members.values()]
         stays_out(ensemble, lines, {**good, **tls_keys(files, "stranger.p12", "ca.pem")}, jaas(folder), "certificate")
-        stays_out(ensemble, lines, {**SASL, **PLAIN}, jaas(folder), "does not speak TLS")
+        stays_out(ensemble, lines, {"consensus": engine, **SASL, **PLAIN}, jaas(folder), "does not speak TLS")
         stays_out(ensemble, lines, good, jaas(folder, "guess"), "does not accept our name and password")
         ensemble.start(3)
         ensemble.wait()
         return f"kept out three times, then let in; {works_through_all(ensemble)} writes"
+
+
+def engines(folder):
+    """What the others show of Zab's links holds for those of the other engines."""
+    return "; ".join(f"{engine}: {outsiders(folder / engine, engine)}" for engine in ("raft", "omnipaxos"))
 
 
 def strangers(folder, seconds=10):
@@ -254,5 +259,5 @@ def garbage(dice):
     return dice.choice(beginnings) + rest
 
 
-ALL = {case.__name__: case for case in (threads, tls, sasl, outsiders, rolling_switch, strangers, tls_with_java, sasl_with_java,
+ALL = {case.__name__: case for case in (threads, tls, sasl, outsiders, engines, rolling_switch, strangers, tls_with_java, sasl_with_java,
                                         sasl_in_tls, rolling_switch_with_java)}

@@ -24,7 +24,7 @@ signed stranger foreign
 
 
 def make(folder, with_java=False):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     done = subprocess.run(["bash", "-c", MAKE], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           env={"PATH": "/usr/bin:/bin", "WITH_JAVA": "yes" if with_java else ""})
     if done.returncode:

@@ -13,9 +13,9 @@
 #include "base/ids.h"
 #include "consensus/engine.h"
 #include "consensus/membership.h"
+#include "consensus/outbox.h"
 #include "consensus/zab/election_links.h"
 #include "consensus/zab/election_messages.h"
-#include "consensus/zab/outbox.h"
 
 namespace synod::consensus::zab {
 

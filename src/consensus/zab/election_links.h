@@ -16,8 +16,8 @@
 #include "base/ids.h"
 #include "consensus/engine.h"
 #include "consensus/membership.h"
+#include "consensus/outbox.h"
 #include "consensus/zab/election_messages.h"
-#include "consensus/zab/outbox.h"
 
 namespace synod::consensus::zab {
 

@@ -65,7 +65,9 @@ class Replay {
     options_.membership.version = identity.config_version;
     options_.membership.members[identity.server] = {};
     options_.membership.members[kLeader] = {.quorum = {{"leader", 2888}}};
-    journal_.emplace(options_, outbox_);
+    journal_.emplace(
+        Journal::Memory{.entries = options_.commit_log_count, .bytes = options_.commit_log_bytes},
+        outbox_);
     shared_.emplace(Shared{options_, outbox_, *journal_, status_, {1000}, -1});
     journal_->start(
         {.last_logged = promise.zxid,

@@ -1,9 +1,9 @@
 // What the two roles and their engine share. It outlives the roles.
 #pragma once
 
-#include "consensus/zab/journal.h"
+#include "consensus/journal.h"
+#include "consensus/outbox.h"
 #include "consensus/zab/options.h"
-#include "consensus/zab/outbox.h"
 
 namespace synod::consensus::zab {
 

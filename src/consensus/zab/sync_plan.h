@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/ids.h"
-#include "consensus/zab/history.h"
+#include "consensus/history.h"
 
 namespace synod::consensus::zab {
 

@@ -23,7 +23,7 @@ Options with_self(Options options) {
 
 Zab::Zab(Options options)
     : options_(with_self(std::move(options))),
-      journal_(options_, outbox_),
+      journal_({options_.commit_log_count, options_.commit_log_bytes}, outbox_),
       election_(options_.election, options_.membership, outbox_),
       shared_{options_, outbox_, journal_, status_, {}, -1} {
   SYNOD_ASSERT(options_.membership.members.contains(options_.self));

@@ -17,12 +17,12 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "consensus/engine.h"
+#include "consensus/journal.h"
+#include "consensus/outbox.h"
 #include "consensus/zab/election.h"
-#include "consensus/zab/journal.h"
 #include "consensus/zab/leader.h"
 #include "consensus/zab/learner.h"
 #include "consensus/zab/options.h"
-#include "consensus/zab/outbox.h"
 #include "consensus/zab/shared.h"
 
 namespace synod::consensus::zab {

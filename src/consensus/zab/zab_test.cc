@@ -93,7 +93,7 @@ TEST_F(ZabStory, LateFollowerGetsTheDifferenceFromMemory) {
 }
 
 TEST_F(ZabStory, LateFollowerGetsTheDifferenceFromTheLog) {
-  begin({.commit_log_count = 3});
+  begin({.memory_entries = 3});
   write(3);
   the().crash(1);
   write(20);
@@ -107,7 +107,7 @@ TEST_F(ZabStory, LateFollowerGetsTheDifferenceFromTheLog) {
 
 // 8: what memory lets go of while the log is read is read as well.
 TEST_F(ZabStory, NothingIsLeftOutBetweenLogAndMemory) {
-  begin({.commit_log_count = 3});
+  begin({.memory_entries = 3});
   write(3);
   the().crash(1);
   write(20);
@@ -121,7 +121,7 @@ TEST_F(ZabStory, NothingIsLeftOutBetweenLogAndMemory) {
 }
 
 TEST_F(ZabStory, LateFollowerGetsTheTreeWhenTheLogIsGone) {
-  begin({.commit_log_count = 3, .is_log_kept = false});
+  begin({.memory_entries = 3, .is_log_kept = false});
   write(3);
   the().crash(1);
   write(20);
@@ -158,7 +158,7 @@ TEST_F(ZabStory, OldLeaderGivesUpItsTailForNewEntries) {
 }
 
 TEST_F(ZabStory, TailBelowMemoryIsReplacedByTheTree) {
-  begin({.commit_log_count = 3});
+  begin({.memory_entries = 3});
   write(4);
   leave_tail_at_dead_leader(2);
   write(20);
@@ -267,7 +267,7 @@ void crash_at_every_packet(const TestOptions& options, Victim victim,
 class ZabCrashes : public testing::TestWithParam<std::tuple<Victim, bool>> {
  protected:
   static TestOptions options() {
-    TestOptions options{.commit_log_count = 3, .max_delay_ms = 3, .max_flush_ms = 3};
+    TestOptions options{.memory_entries = 3, .max_delay_ms = 3, .max_flush_ms = 3};
     options.is_log_kept = std::get<1>(GetParam());
     return options;
   }

@@ -1,4 +1,4 @@
-#include "consensus/zab/journal.h"
+#include "consensus/journal.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,13 +6,14 @@
 #include "base/assert.h"
 #include "base/mutation.h"
 
-namespace synod::consensus::zab {
+namespace synod::consensus {
 
 void Journal::start(const Beginning& beginning) {
   history_.start(beginning.last_logged, beginning.recent);
   durable_ = applied_ = beginning.last_logged;
   accepted_epoch_ = beginning.accepted_epoch;
   current_epoch_ = beginning.current_epoch;
+  voted_for_ = beginning.voted_for;
   has_memory_ = beginning.has_memory || is_mutated(Mutation::kWipedVotes);
 }
 
@@ -24,12 +25,13 @@ void Journal::append(Entry entry, bool is_remembered) {
   outbox_.add(effect::Append{std::move(entry)});
 }
 
-void Journal::save_epochs(std::uint32_t accepted, std::uint32_t current) {
+void Journal::save_epochs(std::uint32_t accepted, std::uint32_t current, ServerId voted_for) {
   SYNOD_ASSERT(accepted >= accepted_epoch_ && current >= current_epoch_);
   accepted_epoch_ = accepted;
   current_epoch_ = current;
+  voted_for_ = voted_for;
   ++saves_under_way_;
-  outbox_.add(effect::SaveEpochs{accepted, current});
+  outbox_.add(effect::SaveEpochs{accepted, current, voted_for});
 }
 
 void Journal::cut(Zxid after) {
@@ -70,4 +72,4 @@ bool Journal::is_settled() const {
   return durable_ == last_logged() && saves_under_way_ == 0 && !cut_under_way_;
 }
 
-}  // namespace synod::consensus::zab
+}  // namespace synod::consensus

@@ -13,7 +13,7 @@
 #include "base/ids.h"
 #include "consensus/engine.h"
 
-namespace synod::consensus::zab {
+namespace synod::consensus {
 
 class History {
  public:
@@ -53,4 +53,4 @@ class History {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace synod::consensus::zab
+}  // namespace synod::consensus

@@ -1,8 +1,8 @@
-#include "consensus/zab/outbox.h"
+#include "consensus/outbox.h"
 
 #include <utility>
 
-namespace synod::consensus::zab {
+namespace synod::consensus {
 
 void Outbox::send(LinkId link, BytesView bytes) {
   if (!effects_.empty()) {
@@ -32,4 +32,4 @@ void Outbox::add(Effect effect) { effects_.push_back(std::move(effect)); }
 
 Effects Outbox::take() { return std::exchange(effects_, {}); }
 
-}  // namespace synod::consensus::zab
+}  // namespace synod::consensus

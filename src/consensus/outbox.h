@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "consensus/engine.h"
 
-namespace synod::consensus::zab {
+namespace synod::consensus {
 
 class Outbox {
  public:
@@ -26,4 +26,4 @@ class Outbox {
   LinkId next_link_{1};  // dialled links are odd
 };
 
-}  // namespace synod::consensus::zab
+}  // namespace synod::consensus

@@ -1,28 +1,35 @@
-// What this server has logged, promised and committed, and how much of that is on disk. Both roles
-// write through it, so that the order of durability (consensus.md 5.5) has one place.
+// What this server has logged, promised and committed, and how much of that is on disk. Every role
+// of an engine writes through it, so that the order of durability (consensus.md 3.13, 4.12, 5.5)
+// has one place.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "base/ids.h"
 #include "consensus/engine.h"
-#include "consensus/zab/history.h"
-#include "consensus/zab/options.h"
-#include "consensus/zab/outbox.h"
+#include "consensus/history.h"
+#include "consensus/outbox.h"
 
-namespace synod::consensus::zab {
+namespace synod::consensus {
 
 class Journal {
  public:
-  Journal(const Options& options, Outbox& outbox)
-      : outbox_(outbox), history_(options.commit_log_count, options.commit_log_bytes) {}
+  // So much of the log is kept in memory, to bring other servers up to date. The outbox outlives
+  // this.
+  struct Memory {
+    std::size_t entries = 500;
+    std::size_t bytes = std::size_t{16} << 20;
+  };
+  Journal(Memory memory, Outbox& outbox)
+      : outbox_(outbox), history_(memory.entries, memory.bytes) {}
 
   void start(const Beginning& beginning);
 
   // ---- what is written
   void append(Entry entry, bool is_remembered = true);
-  void save_epochs(std::uint32_t accepted, std::uint32_t current);
+  void save_epochs(std::uint32_t accepted, std::uint32_t current, ServerId voted_for = {});
   void cut(Zxid after);
   void commit(Zxid up_to);
   // What is known to be committed, though not announced yet: memory may let go of it.
@@ -43,6 +50,7 @@ class Journal {
   [[nodiscard]] Zxid applied() const { return applied_; }
   [[nodiscard]] std::uint32_t accepted_epoch() const { return accepted_epoch_; }
   [[nodiscard]] std::uint32_t current_epoch() const { return current_epoch_; }
+  [[nodiscard]] ServerId voted_for() const { return voted_for_; }
   [[nodiscard]] bool has_memory() const { return has_memory_; }
   // The tail could not be cut: only a whole tree can replace it.
   [[nodiscard]] bool needs_tree() const { return needs_tree_; }
@@ -60,10 +68,11 @@ class Journal {
   Zxid applied_;
   std::uint32_t accepted_epoch_ = 0;
   std::uint32_t current_epoch_ = 0;
+  ServerId voted_for_;
   int saves_under_way_ = 0;
   std::optional<Zxid> cut_under_way_;
   bool has_memory_ = true;
   bool needs_tree_ = false;
 };
 
-}  // namespace synod::consensus::zab
+}  // namespace synod::consensus

@@ -1,4 +1,4 @@
-#include "consensus/zab/history.h"
+#include "consensus/history.h"
 
 #include <algorithm>
 #include <iterator>
@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 
-namespace synod::consensus::zab {
+namespace synod::consensus {
 
 void History::start(Zxid last, std::vector<Entry> recent) {
   entries_.clear();
@@ -60,4 +60,4 @@ History::Entries::const_iterator History::after(Zxid zxid) const {
                           [](Zxid position, const Entry& entry) { return position < entry.zxid; });
 }
 
-}  // namespace synod::consensus::zab
+}  // namespace synod::consensus

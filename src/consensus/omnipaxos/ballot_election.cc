@@ -1,0 +1,132 @@
+#include "consensus/omnipaxos/ballot_election.h"
+
+#include <algorithm>
+
+namespace synod::consensus::omnipaxos {
+
+void BallotElection::start(Ballot promised, bool has_memory, SteadyTimeMs now) {
+  leader_ = promised;
+  is_candidate_ = has_memory;
+  if (promised == Ballot{} && has_memory) begin();
+  round_ = 1;
+  round_end_ = {now.value + options_.election_timeout_ms};
+}
+
+void BallotElection::begin() {
+  if (quorums_.is_voter(options_.self)) own_ = Ballot::of(1, options_.self);
+}
+
+void BallotElection::reply(const HeartbeatReply& reply, ServerId from) {
+  if (reply.round == round_ && reply.has_memory && quorums_.is_voter(from)) replies_[from] = reply;
+}
+
+HeartbeatReply BallotElection::answer(const HeartbeatRequest& request, const View& view) const {
+  return {.round = request.round,
+          .ballot = own_,
+          .leader = std::max(leader_, view.promised),
+          .is_candidate = is_candidate_ && view.has_memory,
+          .is_happy = is_happy_,
+          .has_memory = view.has_memory};
+}
+
+std::optional<Ballot> BallotElection::end_round(const View& view, SteadyTimeMs now) {
+  heard_.clear();
+  if (view.has_memory) add_to(heard_, options_.self);
+  for (const auto& [server, reply] : replies_) add_to(heard_, server);
+  std::optional<Ballot> elected;
+  if (view.has_memory && quorums_.is_voter(options_.self))
+    elected =
+        options_.election == ElectionRule::kPaper ? end_as_in_paper(view) : end_by_happiness(view);
+  replies_.clear();
+  ++round_;
+  round_end_ = {now.value + options_.election_timeout_ms};
+  return elected;
+}
+
+bool BallotElection::is_leading(const View& view) const {
+  return own_ != Ballot{} && own_ == leader_ && view.leading == own_;
+}
+
+bool BallotElection::is_supported(const View& view) const {
+  Servers support{options_.self};
+  for (const auto& [server, reply] : replies_)
+    if (reply.leader <= own_) add_to(support, server);
+  return view.is_accepting ? quorums_.is_write_quorum(support) : quorums_.is_read_quorum(support);
+}
+
+bool BallotElection::is_other_leader_content() const {
+  return std::ranges::any_of(replies_, [&](const auto& reply) {
+    return reply.second.leader > own_ && reply.second.is_happy;
+  });
+}
+
+// ---- the paper's ------------------------------------------------------------------------------
+
+std::optional<Ballot> BallotElection::end_as_in_paper(const View& view) {
+  leader_ = std::max(leader_, view.promised);
+  const bool leads = is_leading(view);
+  is_candidate_ = leads && view.is_accepting ? quorums_.is_write_quorum(heard_)
+                                             : quorums_.is_read_quorum(heard_);
+  Ballot top = own_;
+  Ballot highest = leader_;  // elected by anybody
+  is_happy_ = leads && is_candidate_;
+  for (const auto& [server, reply] : replies_) {
+    highest = std::max(highest, reply.leader);
+    if (!reply.is_candidate) continue;
+    top = std::max(top, reply.ballot);
+    is_happy_ = is_happy_ || reply.ballot == leader_;
+  }
+  if (!is_candidate_) return std::nullopt;
+  if (top < leader_) {
+    // The leader is gone from among the candidates.
+    stand_above(leader_);
+  } else if (top > leader_) {
+    leader_ = top;
+    is_happy_ = true;
+    if (top == own_) return own_;
+  } else if (top == own_ && !(leads && is_supported(view)) && !is_other_leader_content()) {
+    stand_above(highest);
+  }
+  return std::nullopt;
+}
+
+// ---- the later one ----------------------------------------------------------------------------
+
+std::optional<Ballot> BallotElection::end_by_happiness(const View& view) {
+  leader_ = std::max(leader_, own_);
+  for (const auto& [server, reply] : replies_) leader_ = std::max(leader_, reply.ballot);
+  const bool was_elected = own_ == leader_ && own_ != Ballot{} && view.promised < own_;
+  if (own_ == leader_) {
+    is_happy_ =
+        ((was_elected || is_leading(view)) && is_supported(view)) || is_other_leader_content();
+  } else {
+    is_happy_ = std::ranges::any_of(replies_, [&](const auto& reply) {
+      return reply.second.ballot == leader_ && reply.second.is_happy;
+    });
+  }
+  const bool is_anybody_happy = is_happy_ || std::ranges::any_of(replies_, [](const auto& reply) {
+                                  return reply.second.is_happy;
+                                });
+  if (!is_anybody_happy && quorums_.is_read_quorum(heard_)) {
+    Ballot highest = std::max(leader_, view.promised);
+    for (const auto& [server, reply] : replies_) highest = std::max(highest, reply.leader);
+    stand_above(highest);
+    leader_ = own_;
+    is_happy_ = true;
+  }
+  if (view.promised > leader_) {
+    leader_ = view.promised;
+    is_happy_ = true;
+  }
+  // Where this server only heard of its own name, it waits until it could lead.
+  const bool may_lead = own_ == leader_ && own_ > view.promised && quorums_.is_read_quorum(heard_);
+  return may_lead ? std::optional(own_) : std::nullopt;
+}
+
+Ballot BallotElection::take_over() {
+  stand_above(std::max(leader_, own_));
+  leader_ = own_;
+  return own_;
+}
+
+}  // namespace synod::consensus::omnipaxos

@@ -1,0 +1,81 @@
+// Ballot leader election: who may take over, by quorum-connectedness (consensus.md 4.3, 4.4).
+//
+// In every round each voter asks each other; an answer carries what the answering server itself
+// stands for, nothing that it heard. Safety never rests on this: a ballot only says who tries.
+//
+// Beyond the paper: who leads by its ballot but is refused by a quorum, or has given up leading,
+// stands with a higher one, unless somebody it hears is content with another leader. (Else a leader
+// whose followers promised more to a server that is gone would be stuck; and in the chained case
+// two would go on deposing each other.)
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/ids.h"
+#include "consensus/membership.h"
+#include "consensus/omnipaxos/ballot.h"
+#include "consensus/omnipaxos/messages.h"
+#include "consensus/omnipaxos/options.h"
+#include "consensus/omnipaxos/quorums.h"
+
+namespace synod::consensus::omnipaxos {
+
+class BallotElection {
+ public:
+  // What Sequence Paxos knows, for a round's end.
+  struct View {
+    Ballot promised;
+    Ballot leading;             // that this server leads with; none: it does not lead
+    bool is_accepting = false;  // and its log is a quorum's
+    bool has_memory = true;
+  };
+
+  // Both outlive this.
+  BallotElection(const Options& options, const Quorums& quorums)
+      : options_(options), quorums_(quorums) {}
+
+  // A server that starts again stands with no ballot: it may have used those up to its promise.
+  void start(Ballot promised, bool has_memory, SteadyTimeMs now);
+  // Nobody remembers anything: as at a first start.
+  void begin();
+
+  void reply(const HeartbeatReply& reply, ServerId from);
+  void lost(ServerId peer) { replies_.erase(peer); }
+  [[nodiscard]] HeartbeatRequest request() const { return {round_}; }
+  [[nodiscard]] HeartbeatReply answer(const HeartbeatRequest& request, const View& view) const;
+
+  [[nodiscard]] SteadyTimeMs round_end() const { return round_end_; }
+  // The round is over: the ballot to lead with, if that is this server's turn. The next begins.
+  [[nodiscard]] std::optional<Ballot> end_round(const View& view, SteadyTimeMs now);
+  // This server and those that answered it in the last round.
+  [[nodiscard]] const Servers& heard() const { return heard_; }
+  // A ballot above all that is known, to lead with at once: no counter is left under the own one.
+  [[nodiscard]] Ballot take_over();
+
+ private:
+  using Replies = std::map<ServerId, HeartbeatReply>;  // of this round, from who has memory
+
+  [[nodiscard]] std::optional<Ballot> end_as_in_paper(const View& view);
+  [[nodiscard]] std::optional<Ballot> end_by_happiness(const View& view);
+  [[nodiscard]] bool is_leading(const View& view) const;
+  // Those who could still follow this server.
+  [[nodiscard]] bool is_supported(const View& view) const;
+  [[nodiscard]] bool is_other_leader_content() const;
+  void stand_above(Ballot ballot) { own_ = ballot.next_of(options_.self); }
+
+  const Options& options_;
+  const Quorums& quorums_;
+  Ballot own_;
+  Ballot leader_;
+  bool is_candidate_ = true;  // until the first round tells
+  bool is_happy_ = true;      // likewise
+  std::uint64_t round_ = 0;
+  SteadyTimeMs round_end_;
+  Replies replies_;
+  Servers heard_;
+};
+
+}  // namespace synod::consensus::omnipaxos

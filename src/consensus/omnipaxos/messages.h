@@ -1,0 +1,144 @@
+// What two servers say to each other (consensus.md 4.3, 4.6), in the bodies of native frames: a
+// byte for the kind, then the fields in order. Positions are zxids; an index or a length is never
+// sent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "consensus/engine.h"
+#include "consensus/omnipaxos/ballot.h"
+
+namespace synod::consensus::omnipaxos {
+
+// ---- ballot leader election, all to all ---------------------------------------------------------
+
+struct HeartbeatRequest {
+  std::uint64_t round = 0;
+  friend bool operator==(const HeartbeatRequest&, const HeartbeatRequest&) = default;
+};
+// The sender's own, never what it heard: gossiped ballots bring the livelock of the chained case.
+struct HeartbeatReply {
+  std::uint64_t round = 0;
+  Ballot ballot;  // that it stands with
+  Ballot leader;  // that it last elected or promised
+  bool is_candidate = false;
+  bool is_happy = false;  // it heard its leader in the last round
+  bool has_memory = true;
+  friend bool operator==(const HeartbeatReply&, const HeartbeatReply&) = default;
+};
+
+// ---- taking over --------------------------------------------------------------------------------
+
+// "Prepare me anew": something is missing between us.
+struct PrepareReq {
+  Ballot promised;
+  friend bool operator==(const PrepareReq&, const PrepareReq&) = default;
+};
+struct Prepare {
+  Ballot ballot;
+  friend bool operator==(const Prepare&, const Prepare&) = default;
+};
+struct Promise {
+  Ballot ballot;
+  Ballot accepted_round;
+  // The end of the log, then the end of each epoch before, newest first, as far as memory goes: two
+  // logs that share an epoch's entry share all before it, so that the last position of both is
+  // found without asking again.
+  std::vector<Zxid> ends;
+  bool wants_tree = false;  // its log cannot be cut
+  bool has_memory = true;
+  bool is_complete = true;  // what it accepted it still has
+  friend bool operator==(const Promise&, const Promise&) = default;
+};
+// The leader lacks what follows on this in the log of who promised.
+struct Fetch {
+  Ballot ballot;
+  Zxid after;
+  bool wants_tree = false;
+  friend bool operator==(const Fetch&, const Fetch&) = default;
+};
+struct Fetched {
+  Ballot ballot;
+  Zxid previous;
+  bool is_end = false;
+  std::vector<Entry> entries;
+};
+
+// ---- accepting ----------------------------------------------------------------------------------
+
+// What the follower has behind `after` is not in the leader's log; what it lacks follows, at least
+// up to `end`: with that it has accepted the round.
+struct AcceptSync {
+  Ballot ballot;
+  Zxid after;
+  Zxid end;      // of what the leader took over
+  Zxid decided;  // now
+  friend bool operator==(const AcceptSync&, const AcceptSync&) = default;
+};
+struct AcceptDecide {
+  Ballot ballot;
+  Zxid previous;
+  Zxid decided;
+  std::vector<Entry> entries;
+};
+struct Decide {
+  Ballot ballot;
+  Zxid decided;
+  friend bool operator==(const Decide&, const Decide&) = default;
+};
+struct Accepted {
+  Ballot ballot;
+  Zxid up_to;
+  friend bool operator==(const Accepted&, const Accepted&) = default;
+};
+struct NotAccepted {
+  Ballot promised;
+  friend bool operator==(const NotAccepted&, const NotAccepted&) = default;
+};
+// The leader of this round leads no more.
+struct Resigned {
+  Ballot ballot;
+  friend bool operator==(const Resigned&, const Resigned&) = default;
+};
+
+// ---- reads --------------------------------------------------------------------------------------
+
+// Have you promised nothing higher?
+struct Confirm {
+  Ballot ballot;
+  std::uint64_t number = 0;
+  friend bool operator==(const Confirm&, const Confirm&) = default;
+};
+struct Confirmed {
+  Ballot ballot;
+  std::uint64_t number = 0;
+  friend bool operator==(const Confirmed&, const Confirmed&) = default;
+};
+
+using Message = std::variant<HeartbeatRequest, HeartbeatReply, PrepareReq, Prepare, Promise, Fetch,
+                             Fetched, AcceptSync, AcceptDecide, Decide, Accepted, NotAccepted,
+                             Resigned, Confirm, Confirmed>;
+
+[[nodiscard]] Bytes encode(const Message& message);
+// Nothing: these bytes are no message.
+[[nodiscard]] std::optional<Message> decode(BytesView body);
+
+// Ahead of a tree on its own link.
+struct SnapshotHead {
+  Ballot ballot;
+  Zxid zxid;
+  friend bool operator==(const SnapshotHead&, const SnapshotHead&) = default;
+};
+[[nodiscard]] Bytes encode(const SnapshotHead& head);
+[[nodiscard]] std::optional<SnapshotHead> decode_snapshot_head(BytesView head);
+
+inline constexpr std::size_t kMaxEnds = 1024;
+inline constexpr std::size_t kMaxBatchBytes = std::size_t{1} << 20;
+
+}  // namespace synod::consensus::omnipaxos

@@ -1,0 +1,106 @@
+// Omni-Paxos: ballot leader election, by connectivity, beside Sequence Paxos, which replicates the
+// log whoever leads (consensus.md 4). A leader may lack entries: it fetches them.
+//
+//   BallotElection   tells this server when to lead, and nobody else anything
+//   Leader           of one round
+//   Follower         of the round promised last; also while nobody leads
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "consensus/engine.h"
+#include "consensus/journal.h"
+#include "consensus/native/peer_links.h"
+#include "consensus/omnipaxos/ballot_election.h"
+#include "consensus/omnipaxos/follower.h"
+#include "consensus/omnipaxos/leader.h"
+#include "consensus/omnipaxos/options.h"
+#include "consensus/omnipaxos/quorums.h"
+#include "consensus/omnipaxos/shared.h"
+#include "consensus/outbox.h"
+
+namespace synod::consensus::omnipaxos {
+
+class OmniPaxos final : public Engine {
+ public:
+  explicit OmniPaxos(Options options);
+
+  void start(const Beginning& beginning) override;
+  void tick(SteadyTimeMs now) override;
+  [[nodiscard]] std::optional<SteadyTimeMs> next_deadline() const override;
+
+  void durable(Zxid up_to) override;
+  void was_cut(std::optional<Zxid> last) override;
+  void epochs_saved() override;
+  void log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, bool is_end) override;
+  void snapshot_installed(LinkId link, Zxid zxid, BytesView rest) override;
+
+  void accepted(LinkId link, Port port) override;
+  void linked(LinkId link) override;
+  void unlinked(LinkId link) override;
+  void received(LinkId link, BytesView bytes) override;
+
+  void propose(Entry entry) override;
+  [[nodiscard]] Zxid next_zxid() const override;
+  void read_index(std::uint64_t token) override;
+  void send_to_leader(const ServiceMessage& message) override;
+  void send_to_learner(LinkId link, const ServiceMessage& message) override;
+
+  [[nodiscard]] const Status& status() const override { return status_; }
+  [[nodiscard]] Effects drain() override;
+
+ private:
+  [[nodiscard]] Leader* leader() { return std::get_if<Leader>(&role_); }
+  [[nodiscard]] Follower* follower() { return std::get_if<Follower>(&role_); }
+
+  void settle();  // after every event
+  void lead(Ballot ballot);
+  Follower& follow();
+  void advance();
+  [[nodiscard]] BallotElection::View view() const;
+  void end_round();
+  void make_memory_when_all_are_new();
+
+  // ---- what happens on links
+  void on(const native::event::Up& up);
+  void on(const native::event::Down& down);
+  void on(const native::event::Message& message);
+  void on(const native::event::Service& service);
+  void on(native::event::Snapshot& snapshot);
+  void on(const native::event::SnapshotLinked& linked);
+  void on(const native::event::SnapshotLost& lost);
+
+  // ---- what servers say
+  void on(ServerId from, const HeartbeatRequest& request);
+  void on(ServerId from, const HeartbeatReply& reply);
+  void on(ServerId from, const PrepareReq& request);
+  void on(ServerId from, const Prepare& prepare);
+  void on(ServerId from, const NotAccepted& refusal);
+  void on(ServerId from, const Confirm& confirm);
+  template <class M>
+  void on_from_leader(ServerId from, M& message);
+  template <class M>
+  void on_from_follower(ServerId from, M& message);
+  // A round's leader speaks: whether that is the round we promised.
+  [[nodiscard]] bool is_of_our_round(ServerId from, Ballot ballot);
+  void bad_peer(ServerId peer, std::string why);
+
+  Options options_;
+  Quorums quorums_;
+  Outbox outbox_;
+  Journal journal_;
+  native::PeerLinks links_;
+  BallotElection election_;
+  Status status_;
+  Shared shared_;
+  std::variant<Follower, Leader> role_;
+
+  Servers new_voters_;  // who said in this life that it has no memory
+  bool is_making_memory_ = false;
+};
+
+}  // namespace synod::consensus::omnipaxos

@@ -1,0 +1,34 @@
+#include "consensus/omnipaxos/shared.h"
+
+#include <utility>
+
+#include "base/assert.h"
+
+namespace synod::consensus::omnipaxos {
+
+void Shared::promise(Ballot ballot) {
+  SYNOD_ASSERT(ballot > promised());
+  const ServerId mark = is_complete() ? ServerId{} : journal.voted_for();
+  journal.save_epochs(ballot.epoch, journal.current_epoch(), mark);
+}
+
+void Shared::accept_round(Ballot ballot) {
+  SYNOD_ASSERT(ballot == promised());
+  journal.save_epochs(ballot.epoch, ballot.epoch, journal.voted_for());
+}
+
+void Shared::install(LinkId link, const SnapshotHead& head, Bytes first_bytes) {
+  SYNOD_ASSERT(!installing);
+  if (head.zxid < journal.last_logged() && is_complete() && accepted_round() < promised())
+    journal.save_epochs(journal.accepted_epoch(), journal.current_epoch(), options.self);
+  installing = link;
+  outbox.add(effect::ReceiveSnapshot{link, head.zxid, std::move(first_bytes)});
+}
+
+void Shared::set_status(Status changed) {
+  if (changed == status) return;
+  status = changed;
+  outbox.add(effect::StatusChanged{changed});
+}
+
+}  // namespace synod::consensus::omnipaxos

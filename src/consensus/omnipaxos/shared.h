@@ -1,0 +1,76 @@
+// What the roles and their engine share. It outlives the roles.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "consensus/journal.h"
+#include "consensus/native/peer_links.h"
+#include "consensus/omnipaxos/ballot.h"
+#include "consensus/omnipaxos/messages.h"
+#include "consensus/omnipaxos/options.h"
+#include "consensus/omnipaxos/quorums.h"
+#include "consensus/outbox.h"
+
+namespace synod::consensus::omnipaxos {
+
+// What was asked of the log on disk, by number: who asked may be gone, or ask for something else,
+// when the answer comes.
+class LogReads {
+ public:
+  explicit LogReads(Outbox& outbox) : outbox_(outbox) {}
+
+  std::uint64_t ask(LinkId link, Zxid after, Zxid up_to) {
+    outbox_.add(effect::ReadLog{link, after, up_to});
+    asked_[link].push_back(++last_);
+    return last_;
+  }
+  // Which one this is an answer to.
+  std::optional<std::uint64_t> answered(LinkId link, bool is_last) {
+    const auto found = asked_.find(link);
+    if (found == asked_.end() || found->second.empty()) return std::nullopt;
+    const std::uint64_t number = found->second.front();
+    if (is_last) found->second.pop_front();
+    return number;
+  }
+  void unlinked(LinkId link) { asked_.erase(link); }
+
+ private:
+  Outbox& outbox_;
+  std::uint64_t last_ = 0;
+  std::map<LinkId, std::deque<std::uint64_t>> asked_;
+};
+
+struct Shared {
+  const Options& options;
+  const Quorums& quorums;
+  Outbox& outbox;
+  Journal& journal;
+  native::PeerLinks& links;
+  Status& status;
+  LogReads reads;
+  SteadyTimeMs now;
+  std::optional<LinkId> installing;  // a tree, on this link
+
+  [[nodiscard]] Ballot promised() const { return {journal.accepted_epoch()}; }
+  [[nodiscard]] Ballot accepted_round() const { return {journal.current_epoch()}; }
+  // All that a promise claims is on disk, and stays as it is.
+  [[nodiscard]] bool is_settled() const { return journal.is_settled() && !installing; }
+  // False: a tree came in place of a log that was longer, and what it lacks may have been accepted.
+  // In place of a vote, which binds nobody here, stands the mark of that; the round that it was
+  // taken for ends it, once accepted.
+  [[nodiscard]] bool is_complete() const {
+    return journal.voted_for().value == 0 || accepted_round() == promised();
+  }
+
+  void promise(Ballot ballot);
+  void accept_round(Ballot ballot);
+  void install(LinkId link, const SnapshotHead& head, Bytes first_bytes);
+  void send(ServerId peer, const Message& message) { links.send(peer, encode(message)); }
+  void set_status(Status changed);
+};
+
+}  // namespace synod::consensus::omnipaxos

@@ -1,0 +1,31 @@
+// Trees that go to servers whose logs cannot be brought up to date otherwise, each on a link of its
+// own. Who takes one says so on the link for messages; until then it is sent again.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "base/ids.h"
+#include "consensus/omnipaxos/shared.h"
+
+namespace synod::consensus::omnipaxos {
+
+class Trees {
+ public:
+  // All belong to one round.
+  Trees(Shared& shared, Ballot ballot) : shared_(&shared), ballot_(ballot) {}
+
+  void begin(ServerId peer);
+  void linked(ServerId peer, LinkId link);
+  void lost(ServerId peer, LinkId link);
+  void tick();  // what was lost begins anew
+  void end(ServerId peer);
+  void end_all();
+
+ private:
+  Shared* shared_;
+  Ballot ballot_;
+  std::map<ServerId, std::optional<LinkId>> links_;
+};
+
+}  // namespace synod::consensus::omnipaxos

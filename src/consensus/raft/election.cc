@@ -1,0 +1,134 @@
+#include "consensus/raft/election.h"
+
+#include "base/mutation.h"
+
+namespace synod::consensus::raft {
+
+// ---- the timer --------------------------------------------------------------------------------
+
+// Drawn anew for every wait, so that split votes are rare and do not repeat (5.2).
+void Election::reset_timer() {
+  const std::int64_t timeout_ms = shared_.options.election_timeout_ms;
+  const auto spread = shared_.random.below(static_cast<std::uint64_t>(timeout_ms));
+  deadline_ = shared_.in(timeout_ms + static_cast<std::int64_t>(spread));
+}
+
+void Election::leader_heard() {
+  leader_heard_at_ = shared_.now;
+  reset_timer();
+}
+
+bool Election::hears_leader() const {
+  if (shared_.status.role == Role::kLeading) return true;
+  return leader_heard_at_ &&
+         shared_.now.value - leader_heard_at_->value < shared_.options.election_timeout_ms;
+}
+
+// While the log is being changed its end is not known.
+bool Election::may_campaign() const {
+  return shared_.configuration.is_voter(shared_.options.self) && shared_.journal.has_memory() &&
+         !shared_.is_log_changing;
+}
+
+void Election::time_out() {
+  phase_ = Phase::kIdle;
+  reset_timer();
+  if (!may_campaign()) return;
+  // The very first term begins once a majority remembers: a server that has promised something is
+  // not new any more, and those that are wait for all to be.
+  if (shared_.options.pre_vote || shared_.term() == 0)
+    pre_campaign();
+  else
+    campaign(false);
+}
+
+// ---- the candidate ----------------------------------------------------------------------------
+
+// Nothing is changed yet, neither here nor where it is asked (dissertation 9.6).
+void Election::pre_campaign() {
+  phase_ = Phase::kPreVote;
+  is_transfer_ = false;
+  granted_ = {shared_.options.self};
+  if (shared_.configuration.is_quorum(granted_)) return campaign(false);
+  ask_all();
+}
+
+void Election::campaign(bool is_transfer) {
+  reset_timer();
+  if (!may_campaign()) return;
+  phase_ = Phase::kVote;
+  is_transfer_ = is_transfer;
+  granted_ = {shared_.options.self};
+  shared_.enter_term(shared_.term() + 1, shared_.options.self);
+  ask_all();
+}
+
+void Election::ask_all() {
+  for (const ServerId voter : shared_.configuration.voters())
+    if (voter != shared_.options.self) ask(voter);
+}
+
+void Election::ask(ServerId peer) { shared_.send(peer, request()); }
+
+message::RequestVote Election::request() const {
+  const bool is_pre = phase_ == Phase::kPreVote;
+  return {.term = shared_.term() + (is_pre ? 1 : 0),
+          .last_logged = shared_.journal.last_logged(),
+          .is_pre = is_pre,
+          .is_transfer = is_transfer_};
+}
+
+// What was sent while there was no link is lost.
+void Election::peer_up(ServerId peer) {
+  if (phase_ != Phase::kIdle && shared_.configuration.is_voter(peer)) ask(peer);
+}
+
+void Election::on_vote(ServerId from, const message::Vote& vote) {
+  const bool is_wanted = vote.is_pre ? phase_ == Phase::kPreVote && vote.term == shared_.term() + 1
+                                     : phase_ == Phase::kVote && vote.term == shared_.term();
+  if (!is_wanted || !vote.is_granted) return;
+  add_to(granted_, from);
+  if (phase_ == Phase::kPreVote && shared_.configuration.is_quorum(granted_)) campaign(false);
+}
+
+bool Election::is_won() const {
+  return phase_ == Phase::kVote && shared_.journal.are_epochs_durable() &&
+         shared_.configuration.is_quorum(granted_);
+}
+
+// ---- the voter --------------------------------------------------------------------------------
+
+// 5.4.1: whoever has all that is committed has a log at least as far as any of a majority. Within a
+// term longer is later, so comparing zxids compares (term, index).
+bool Election::is_up_to_date(Zxid last_logged) const {
+  return last_logged >= shared_.journal.last_logged();
+}
+
+void Election::on_pre_vote(ServerId from, const message::RequestVote& ask) {
+  const bool is_granted =
+      ask.term > shared_.term() && is_up_to_date(ask.last_logged) && !hears_leader();
+  shared_.send(from, message::Vote{.term = is_granted ? ask.term : shared_.term(),
+                                   .is_pre = true,
+                                   .is_granted = is_granted});
+}
+
+bool Election::is_deaf_to(const message::RequestVote& ask) const {
+  return shared_.options.check_quorum && hears_leader() && !ask.is_transfer;
+}
+
+bool Election::would_grant(ServerId from, const message::RequestVote& ask) const {
+  if (ask.term < shared_.term() || !is_up_to_date(ask.last_logged)) return false;
+  const ServerId voted_for = ask.term > shared_.term() ? ServerId{} : shared_.voted_for();
+  return voted_for == ServerId{} || voted_for == from || is_mutated(Mutation::kRaftTwoVotesInATerm);
+}
+
+void Election::answer(ServerId to, bool is_granted) {
+  if (is_granted) reset_timer();
+  const message::Vote vote{.term = shared_.term(), .is_granted = is_granted};
+  if (is_mutated(Mutation::kRaftVoteNotDurable))
+    shared_.send_at_once(to, vote);
+  else
+    shared_.send(to, vote);
+}
+
+}  // namespace synod::consensus::raft

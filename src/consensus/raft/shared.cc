@@ -1,0 +1,62 @@
+#include "consensus/raft/shared.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace synod::consensus::raft {
+
+void Shared::start(const Beginning& beginning) {
+  now = beginning.now;
+  random = Random(beginning.seed);
+  SYNOD_ASSERT(beginning.forms != nullptr);
+  forms = beginning.forms;
+  journal.start(beginning);
+  term_ = std::max(beginning.accepted_epoch, beginning.last_logged.epoch());
+}
+
+// ---- currentTerm and votedFor -----------------------------------------------------------------
+
+void Shared::enter_term(std::uint32_t term, ServerId voted_for) {
+  SYNOD_ASSERT(term >= term_);
+  term_ = term;
+  if (journal.has_memory()) journal.save_epochs(term, term, voted_for);
+}
+
+void Shared::gain_memory(ServerId voted_for) {
+  journal.gain_memory();
+  journal.save_epochs(term_, term_, voted_for);
+}
+
+// ---- to others --------------------------------------------------------------------------------
+
+void Shared::send(ServerId to, const Message& message) {
+  if (journal.are_epochs_durable())
+    send_at_once(to, message);
+  else
+    unsent_.emplace_back(to, encode(message));
+}
+
+void Shared::send_at_once(ServerId to, const Message& message) { links.send(to, encode(message)); }
+
+void Shared::epochs_saved() {
+  journal.on_epochs_saved();
+  if (!journal.are_epochs_durable()) return;
+  for (const auto& [to, bytes] : std::exchange(unsent_, {})) links.send(to, bytes);
+}
+
+void Shared::break_link(ServerId peer, std::string reason) {
+  if (const auto link = links.link_of(peer)) links.close(*link, std::move(reason));
+}
+
+void Shared::set_status(Status changed) {
+  if (changed == status) return;
+  status = changed;
+  outbox.add(effect::StatusChanged{changed});
+}
+
+Role Shared::learner_role() const {
+  return configuration.is_voter(options.self) ? Role::kFollowing : Role::kObserving;
+}
+
+}  // namespace synod::consensus::raft
