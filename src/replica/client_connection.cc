@@ -17,7 +17,12 @@ using jute::OpCode;
 
 ClientConnection::ClientConnection(Lane& lane, const ServingRules& rules, std::string address,
                                    SteadyTimeMs now)
-    : lane_(lane), rules_(rules), address_(std::move(address)), last_heard_(now), now_(now) {
+    : lane_(lane),
+      rules_(rules),
+      address_(std::move(address)),
+      are_reads_linearizable_(rules.are_reads_linearizable),
+      last_heard_(now),
+      now_(now) {
   ids_ = std::make_shared<const state::AuthIds>(state::AuthIds{{"ip", address_}});
 }
 
@@ -36,6 +41,7 @@ void ClientConnection::take_frames() {
   std::size_t taken = 0;
   if (phase_ == Phase::kNew && take_word()) return;
   if (is_paused()) return wait_for_service();
+  has_barrier_of_turn_ = false;
   while (!is_ending_ && phase_ != Phase::kEstablishing && !is_congested() && !has_close_request_) {
     const BytesView rest = BytesView(input_).substr(taken);
     if (rest.size() < kLengthBytes) break;
@@ -160,6 +166,7 @@ void ClientConnection::dispatch(const jute::RequestHeader& header, BytesView rec
 void ClientConnection::take_auth(std::int32_t xid, BytesView record) {
   const auto packet = jute::decode<jute::AuthPacket>(record);
   if (!packet) return end_with("an auth packet that does not parse");
+  if (packet->scheme == "synod") return take_wish(xid, packet->auth.value_or(""));
   const auto proved = authenticate(rules_.authentication, packet->scheme.value_or(""),
                                    packet->auth.value_or(""), address_);
   if (!proved) {
@@ -175,6 +182,16 @@ void ClientConnection::take_auth(std::int32_t xid, BytesView record) {
     if (std::ranges::find(*ids, id) == ids->end()) ids->push_back(id);
   }
   ids_ = std::move(ids);
+  reply_in_turn(xid, {}, ErrorCode::kOk, {}, false);
+}
+
+// How this session wants to be served; no identity.
+void ClientConnection::take_wish(std::int32_t xid, BytesView wish) {
+  if (wish != "reads=local" && wish != "reads=linearizable") {
+    complaint_ = "an auth packet of scheme synod that asks for what is not known";
+    return reply_in_turn(xid, {}, ErrorCode::kAuthFailed, {}, true);
+  }
+  are_reads_linearizable_ = wish == "reads=linearizable";
   reply_in_turn(xid, {}, ErrorCode::kOk, {}, false);
 }
 
@@ -197,6 +214,7 @@ void ClientConnection::submit_write(const jute::RequestHeader& header, BytesView
 
 void ClientConnection::read_in_turn(const jute::RequestHeader& header, BytesView record) {
   const auto type = static_cast<OpCode>(header.type);
+  if (are_reads_linearizable_ && shows_tree(type)) place_barrier();
   if (waiting_.empty()) return run_read(header.xid, type, record);
   waiting_.push_back({.kind = Waiting::Kind::kRead,
                       .xid = header.xid,
@@ -209,12 +227,22 @@ void ClientConnection::read_in_turn(const jute::RequestHeader& header, BytesView
 void ClientConnection::submit_sync(const jute::RequestHeader& header, BytesView record) {
   const auto request = jute::decode<jute::PathRecord>(record);
   if (!request) return read_in_turn(header, record);  // which will say so
-  waiting_.push_back({.kind = Waiting::Kind::kSync,
-                      .xid = header.xid,
-                      .type = OpCode::kSync,
-                      .bytes = jute::encode(*request),
-                      .since = now_,
-                      .ticket = ++last_ticket_});
+  submit_barrier({.kind = Waiting::Kind::kSync,
+                  .xid = header.xid,
+                  .type = OpCode::kSync,
+                  .bytes = jute::encode(*request),
+                  .since = now_});
+}
+
+// Before a read: a sync that nobody hears of. One serves all that came together.
+void ClientConnection::place_barrier() {
+  if (std::exchange(has_barrier_of_turn_, true)) return;
+  submit_barrier({.kind = Waiting::Kind::kBarrier, .type = {}, .bytes = {}, .since = now_});
+}
+
+void ClientConnection::submit_barrier(Waiting barrier) {
+  barrier.ticket = ++last_ticket_;
+  waiting_.push_back(std::move(barrier));
   lane_.submitted.push_back({.kind = Submission::Kind::kSync,
                              .from = shared_from_this(),
                              .request = {},
@@ -272,7 +300,8 @@ void ClientConnection::reply_in_turn(std::int32_t xid, Zxid zxid, ErrorCode erro
 // Everything at the front that need not wait for the core.
 void ClientConnection::run_waiting() {
   const auto is_for_core = [](const Waiting& waiting) {
-    return waiting.kind == Waiting::Kind::kWrite || waiting.kind == Waiting::Kind::kSync;
+    return waiting.kind == Waiting::Kind::kWrite || waiting.kind == Waiting::Kind::kSync ||
+           waiting.kind == Waiting::Kind::kBarrier;
   };
   while (!waiting_.empty() && !is_for_core(waiting_.front()) && !is_ending_) run(pop_waiting());
 }
@@ -298,6 +327,9 @@ void ClientConnection::run(const Waiting& request) {
       frame.finish();
       return answered(request.since);
     }
+    case Waiting::Kind::kBarrier:
+    case Waiting::Kind::kPassed:
+      return;
     case Waiting::Kind::kWrite:
       SYNOD_ASSERT(false);  // answered with its transaction's result only
   }
@@ -355,7 +387,8 @@ void ClientConnection::settle_ticket(std::uint64_t ticket, Waiting::Kind kind, E
   if (is_gone_ || is_ending_) return;
   const auto found = std::ranges::find(waiting_, ticket, &Waiting::ticket);
   if (found == waiting_.end()) return;
-  found->kind = kind;
+  const bool is_barrier = found->kind == Waiting::Kind::kBarrier;
+  found->kind = is_barrier ? Waiting::Kind::kPassed : kind;
   found->error = error;
   now_ = now;
   run_waiting();

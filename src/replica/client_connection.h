@@ -42,6 +42,9 @@ struct ServingRules {
   std::size_t max_identities = 1024;  // of one connection: every request looks through them
   AuthenticationRules authentication;
   state::AccessRule access;
+  // Reads show everything that was committed when they arrived, unless a session wishes otherwise
+  // (an auth packet of scheme "synod": reads=local or reads=linearizable).
+  bool are_reads_linearizable = false;
   std::vector<std::string> words;  // four-letter words that a fresh connection may begin with
 };
 
@@ -122,10 +125,12 @@ class ClientConnection final : public state::Watcher,
   // A request whose turn has not come: it waits for the core, or behind one that does.
   struct Waiting {
     enum class Kind : std::uint8_t {
-      kWrite,  // for the core
-      kSync,   // likewise
+      kWrite,    // for the core
+      kSync,     // likewise
+      kBarrier,  // likewise: what stands behind shows all that was committed when it came
       kRead,
       kSynced,
+      kPassed,  // a barrier
       kRefused,
       kReady,
     } kind{};
@@ -136,7 +141,7 @@ class ClientConnection final : public state::Watcher,
     bool ends_connection = false;
     SteadyTimeMs since;           // when it was read
     std::size_t large_bytes = 0;  // what it adds to the lane's large_request_bytes
-    std::uint64_t ticket = 0;     // kWrite, kSync
+    std::uint64_t ticket = 0;     // kWrite, kSync, kBarrier
     jute::ErrorCode error{};      // kRefused
   };
 
@@ -151,9 +156,12 @@ class ClientConnection final : public state::Watcher,
   [[nodiscard]] bool admits_large(std::size_t frame_bytes) const;
   void dispatch(const jute::RequestHeader& header, BytesView record);
   void take_auth(std::int32_t xid, BytesView record);
+  void take_wish(std::int32_t xid, BytesView wish);
   void submit_write(const jute::RequestHeader& header, BytesView record);
   void read_in_turn(const jute::RequestHeader& header, BytesView record);
   void submit_sync(const jute::RequestHeader& header, BytesView record);
+  void place_barrier();
+  void submit_barrier(Waiting barrier);
   void reply_in_turn(std::int32_t xid, Zxid zxid, jute::ErrorCode error, BytesView body,
                      bool ends_connection);
   void reply_connect(SessionId session, std::int32_t timeout_ms);
@@ -180,6 +188,8 @@ class ClientConnection final : public state::Watcher,
   bool is_ending_ = false;
   bool is_gone_ = false;
   bool has_close_request_ = false;
+  bool are_reads_linearizable_;
+  bool has_barrier_of_turn_ = false;  // one that the core cannot have seen yet
   bool knows_read_only_ =
       false;  // the connect request had the readOnly byte, so the reply has it too
   std::string word_;

@@ -283,6 +283,22 @@ bool is_read(OpCode type) {
   }
 }
 
+bool shows_tree(OpCode type) {
+  switch (type) {
+    case OpCode::kExists:
+    case OpCode::kGetData:
+    case OpCode::kGetAcl:
+    case OpCode::kGetChildren:
+    case OpCode::kGetChildren2:
+    case OpCode::kMultiRead:
+    case OpCode::kGetEphemerals:
+    case OpCode::kGetAllChildrenNumber:
+      return true;
+    default:
+      return false;
+  }
+}
+
 ErrorCode read(const Reader& reader, OpCode type, BytesView record, Bytes& out) {
   using Watch = jute::PathWatchRequest;
   using Number = jute::PathNumberRequest;

@@ -24,6 +24,8 @@ struct Reader {
 };
 
 [[nodiscard]] bool is_read(jute::OpCode type);
+// Its reply says what the tree holds: such reads can be linearizable.
+[[nodiscard]] bool shows_tree(jute::OpCode type);
 
 // Appends the reply's body to `out`. With an error other than that of a multiRead the body does not
 // count. setWatches and setWatches2 append the frames of events that were missed instead; their

@@ -31,6 +31,7 @@ constexpr std::string_view kDigestAlgorithms[] = {
     "SHA1",        "SHA-1",    "SHA-224",  "SHA-256",  "SHA-384",  "SHA-512", "SHA-512/224",
     "SHA-512/256", "SHA3-224", "SHA3-256", "SHA3-384", "SHA3-512", "MD5"};
 constexpr std::string_view kCompressions[] = {"", "gz", "snappy"};
+constexpr std::string_view kReads[] = {"local", "linearizable"};
 constexpr std::string_view kPeerTypes[] = {"participant", "observer"};
 constexpr std::string_view kStoreTypes[] = {"PEM", "PKCS12"};
 constexpr std::string_view kClientAuth[] = {"need", "want", "none"};
@@ -461,6 +462,10 @@ constexpr KeyRow kLearning[] = {
     property("observer.election.DelayMs", whole(0, kIntMax, "milliseconds"),
              &Config::observer_election_delay_ms,
              "An observer that lost its leader waits up to so long before it looks for one."),
+    file("reads", word(kReads), &Config::reads,
+         "What a read shows: local, what this server has applied; linearizable, all that was "
+         "committed anywhere when it arrived, for one round trip to a quorum. A session may choose "
+         "for itself: an auth packet of scheme synod with reads=local or reads=linearizable."),
     file("localSessionsEnabled", boolean(), &Config::local_sessions_enabled,
          "Sessions live on the server that made them, unknown to the others, and make no "
          "ephemeral nodes."),

@@ -183,6 +183,7 @@ replica::ServingRules serving_rules(const Config& config) {
   if (config.enforce_auth_enabled)
     rules.authentication.required_schemes = config.enforce_auth_schemes;
   rules.access.skip = config.skip_acl;
+  rules.are_reads_linearizable = config.reads == "linearizable";
   rules.words.assign(kFourLetterWords.begin(), kFourLetterWords.end());
   return rules;
 }

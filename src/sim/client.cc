@@ -13,6 +13,7 @@ using check::Kind;
 using jute::ErrorCode;
 using jute::OpCode;
 
+constexpr std::int32_t kAuthXid = -4;
 constexpr std::int32_t kSetWatchesXid = -8;
 constexpr std::size_t kNodesKept = 50;  // sequential ones of its own, before it deletes more
 
@@ -197,6 +198,7 @@ void Client::welcome(BytesView body) {
     return fmt::format("c{} {} session 0x{:x} at s{}", number_, is_new ? "opened" : "resumed",
                        session_.value, server_ + 1);
   });
+  ask_for_linearizable_reads();
   set_watches_again();
 }
 
@@ -212,6 +214,13 @@ void Client::abandon_session() {
   exist_watches_.clear();
   child_watches_.clear();
   made_.clear();
+}
+
+void Client::ask_for_linearizable_reads() {
+  if (!options_.is_linearizable) return;
+  send_request(kAuthXid, OpCode::kAuth,
+               jute::encode(jute::AuthPacket{0, "synod", "reads=linearizable"}));
+  pending_.push_back({.operation = kNone, .type = OpCode::kAuth, .xid = kAuthXid});
 }
 
 void Client::set_watches_again() {
@@ -441,6 +450,7 @@ void Client::read(Kind kind, const std::string& path, bool is_watching) {
   operation.kind = kind;
   operation.path = path;
   operation.leaves_watch = is_watching;
+  operation.is_linearizable = options_.is_linearizable;
   const auto [type, record] = record_of(operation, is_watching);
   begin(std::move(operation), type, record);
 }

@@ -29,8 +29,9 @@ struct ClientOptions {
   Micros think_time = 50 * kMillisecond;  // mean, between requests
   std::size_t pipeline = 4;               // requests under way at most
   std::size_t directories = 2;
-  std::size_t nodes = 4;  // by name, in each directory
-  bool is_idle = false;   // it only pings
+  std::size_t nodes = 4;         // by name, in each directory
+  bool is_idle = false;          // it only pings
+  bool is_linearizable = false;  // it asks for reads of that kind
   std::uint64_t reads_per_mille = 400;
   std::size_t value_bytes = 40;
 };
@@ -87,6 +88,7 @@ class Client final : private Process {
   void read_parts(check::Operation& operation, jute::Reader& in);
   void note_watch(check::Operation& operation);
   void event(Zxid zxid, jute::Reader& in);
+  void ask_for_linearizable_reads();
   void set_watches_again();
   void heartbeat();
   void think();

@@ -162,6 +162,7 @@ void World::make_clients() {
     options.place = servers_.size() + i;
     options.servers = servers_.size();
     options.is_idle = options_.clients > 3 && i + 1 == options_.clients;
+    options.is_linearizable = i % 3 == 1;
     clients_.push_back(std::make_unique<Client>(static_cast<std::int32_t>(i), options_.seed,
                                                 options, timeline_, *network_, *ghost_, trace_,
                                                 notebook_));

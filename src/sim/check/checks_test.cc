@@ -109,6 +109,7 @@ class Reader {
     operation.session = session_of(line);
     operation.xid = static_cast<std::int32_t>(line.number("x", ++xids_[operation.session]));
     operation.leaves_watch = std::ranges::find(line.words, "watch") != line.words.end();
+    operation.is_linearizable = std::ranges::find(line.words, "linear") != line.words.end();
     for (const Command& part : line.parts) read_action(part, operation.parts.emplace_back());
     operation.failed_part = static_cast<std::size_t>(line.number("failed", 0));
     operation.invoked_at = now_ + 1;

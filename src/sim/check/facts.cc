@@ -219,6 +219,7 @@ void Facts::collect_syncs() {
 }
 
 std::optional<Moment> Facts::last_sync_before(const Operation& operation) const {
+  if (operation.is_linearizable) return operation.invoked_at;
   const auto syncs = syncs_.find(operation.session);
   if (syncs == syncs_.end()) return std::nullopt;
   const auto later = std::ranges::lower_bound(syncs->second, operation.completed_at, {},

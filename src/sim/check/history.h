@@ -61,10 +61,11 @@ struct Action {
 struct Operation : Action {
   std::int32_t client = 0;
   SessionId session;
-  std::int32_t xid = 0;         // never used twice in a session, connections lost or not
-  bool leaves_watch = false;    // getData and getChildren of a node that is there, exists of any
-  std::vector<Action> parts;    // of a multi
-  std::size_t failed_part = 0;  // of a multi refused with `error`
+  std::int32_t xid = 0;          // never used twice in a session, connections lost or not
+  bool leaves_watch = false;     // getData and getChildren of a node that is there, exists of any
+  bool is_linearizable = false;  // a read that is its own sync
+  std::vector<Action> parts;     // of a multi
+  std::size_t failed_part = 0;   // of a multi refused with `error`
 
   Moment invoked_at = 0;
   Moment completed_at = kNever;  // kNever: outcome is unknown

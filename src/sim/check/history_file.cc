@@ -139,6 +139,7 @@ Operation read_operation(Fields& fields) {
   operation.session.value = fields.number<std::int64_t>("session");
   operation.xid = fields.number<std::int32_t>("xid");
   operation.leaves_watch = fields.flag("watch");
+  operation.is_linearizable = fields.flag("linearizable");
   operation.invoked_at = fields.number<Moment>("invoked");
   operation.outcome = find_in(kOutcomes, fields.text("outcome"), "outcome");
   if (operation.outcome != Outcome::kUnknown) {
@@ -229,6 +230,7 @@ json::object json_of(const Operation& operation) {
   object["session"] = operation.session.value;
   object["xid"] = operation.xid;
   if (operation.leaves_watch) object["watch"] = true;
+  if (operation.is_linearizable) object["linearizable"] = true;
   object["invoked"] = operation.invoked_at;
   object["outcome"] = name_in(kOutcomes, operation.outcome);
   if (operation.outcome != Outcome::kUnknown) {

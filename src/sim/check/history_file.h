@@ -1,13 +1,12 @@
 // A history as JSON lines, as tests of real processes write it: one line an operation or event.
 //
-//   {"op": "setData", "client": 1, "session": 72057594037927936, "xid": 7, "path": "/a", "value":
-//   "1-7",
-//    "version": -1, "invoked": 1000, "completed": 1900, "outcome": "ok", "zxid": 4294967299,
-//    "stat": [...]}
+//   {"op": "setData", "client": 1, "session": 72057594037927936, "xid": 7, "path": "/a",
+//    "value": "1-7", "version": -1, "invoked": 1000, "completed": 1900, "outcome": "ok",
+//    "zxid": 4294967299, "stat": [...]}
 //       outcome: ok, error (with "error": -101), unknown (without "completed"); stat: ZooKeeper's
-//       eleven numbers in order. Also, where they apply: "ephemeral", "sequential", "watch" (true),
-//       "created", "data" (as read), "children"; a multi's "parts" (each as an op) and
-//       "failed_part"
+//       eleven numbers in order. Also, where they apply: "ephemeral", "sequential", "watch",
+//       "linearizable" (true), "created", "data" (as read), "children"; a multi's "parts" (each as
+//       an op) and "failed_part"
 //   {"event": "watch", "client": 1, "session": …, "type": 3, "path": "/a", "zxid": -1, "at": 2000}
 //   {"event": "opened", "client": 1, "session": …, "at": 900}     or lost, reconnected, expired,
 //   closed

@@ -86,12 +86,14 @@ void check_write_order(const Facts& facts, Report& report) {
 void check_syncs(const Facts& facts, Report& report) {
   for (std::size_t i = 0; i < facts.history().operations.size(); ++i) {
     const Operation& operation = facts.operation(i);
-    if (operation.kind != Kind::kSync || operation.outcome != Outcome::kOk) continue;
+    const bool is_sync = operation.kind == Kind::kSync && operation.outcome == Outcome::kOk;
+    if (!is_sync && !operation.is_linearizable) continue;
     const Zxid visible = facts.visible_before(operation.invoked_at);
     if (operation.zxid == Zxid{} || operation.zxid >= visible) continue;
     complain(report, Rule::kSyncedReads,
-             fmt::format("a sync that began after {} had been shown ended at {}",
-                         to_string(visible), to_string(operation.zxid)),
+             fmt::format("{} that began after {} had been shown ended at {}",
+                         is_sync ? "a sync" : "a linearizable read", to_string(visible),
+                         to_string(operation.zxid)),
              {facts.witness_before(operation.invoked_at), i});
   }
 }
