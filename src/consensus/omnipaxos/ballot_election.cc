@@ -16,13 +16,18 @@ void BallotElection::begin() {
   if (quorums_.is_voter(options_.self)) own_ = Ballot::of(1, options_.self);
 }
 
-void BallotElection::reply(const HeartbeatReply& reply, ServerId from) {
-  if (reply.round == round_ && reply.has_memory && quorums_.is_voter(from)) replies_[from] = reply;
+void BallotElection::heard(const HeartbeatRequest& request, ServerId from) {
+  if (const auto known = replies_.find(from); known != replies_.end())
+    known->second = request.standing;
 }
 
-HeartbeatReply BallotElection::answer(const HeartbeatRequest& request, const View& view) const {
-  return {.round = request.round,
-          .ballot = own_,
+void BallotElection::heard(const HeartbeatReply& reply, ServerId from) {
+  if (reply.round == round_ && reply.standing.has_memory && quorums_.is_voter(from))
+    replies_[from] = reply.standing;
+}
+
+Standing BallotElection::standing(const View& view) const {
+  return {.ballot = own_,
           .leader = std::max(leader_, view.promised),
           .is_candidate = is_candidate_ && view.has_memory,
           .is_happy = is_happy_,
@@ -60,6 +65,19 @@ bool BallotElection::is_other_leader_content() const {
   });
 }
 
+bool BallotElection::is_anybody_lost() const {
+  return std::ranges::any_of(replies_, [&](const auto& reply) {
+    return reply.second.leader > own_ && !reply.second.is_happy;
+  });
+}
+
+// Elected or promised by anybody.
+Ballot BallotElection::highest_heard() const {
+  Ballot highest = leader_;
+  for (const auto& [server, reply] : replies_) highest = std::max(highest, reply.leader);
+  return highest;
+}
+
 // ---- the paper's ------------------------------------------------------------------------------
 
 std::optional<Ballot> BallotElection::end_as_in_paper(const View& view) {
@@ -68,10 +86,8 @@ std::optional<Ballot> BallotElection::end_as_in_paper(const View& view) {
   is_candidate_ = leads && view.is_accepting ? quorums_.is_write_quorum(heard_)
                                              : quorums_.is_read_quorum(heard_);
   Ballot top = own_;
-  Ballot highest = leader_;  // elected by anybody
   is_happy_ = leads && is_candidate_;
   for (const auto& [server, reply] : replies_) {
-    highest = std::max(highest, reply.leader);
     if (!reply.is_candidate) continue;
     top = std::max(top, reply.ballot);
     is_happy_ = is_happy_ || reply.ballot == leader_;
@@ -84,8 +100,8 @@ std::optional<Ballot> BallotElection::end_as_in_paper(const View& view) {
     leader_ = top;
     is_happy_ = true;
     if (top == own_) return own_;
-  } else if (top == own_ && !(leads && is_supported(view)) && !is_other_leader_content()) {
-    stand_above(highest);
+  } else if (top == own_ && !is_other_leader_content()) {
+    if (!leads || !is_supported(view) || is_anybody_lost()) stand_above(highest_heard());
   }
   return std::nullopt;
 }
@@ -107,10 +123,9 @@ std::optional<Ballot> BallotElection::end_by_happiness(const View& view) {
   const bool is_anybody_happy = is_happy_ || std::ranges::any_of(replies_, [](const auto& reply) {
                                   return reply.second.is_happy;
                                 });
-  if (!is_anybody_happy && quorums_.is_read_quorum(heard_)) {
-    Ballot highest = std::max(leader_, view.promised);
-    for (const auto& [server, reply] : replies_) highest = std::max(highest, reply.leader);
-    stand_above(highest);
+  const bool calls_lost_ones = is_leading(view) && is_anybody_lost() && !is_other_leader_content();
+  if ((!is_anybody_happy || calls_lost_ones) && quorums_.is_read_quorum(heard_)) {
+    stand_above(std::max(highest_heard(), view.promised));
     leader_ = own_;
     is_happy_ = true;
   }

@@ -1,12 +1,14 @@
 // Ballot leader election: who may take over, by quorum-connectedness (consensus.md 4.3, 4.4).
 //
-// In every round each voter asks each other; an answer carries what the answering server itself
-// stands for, nothing that it heard. Safety never rests on this: a ballot only says who tries.
+// In every round each voter asks each other; question and answer carry what their sender itself
+// stands for, nothing that it heard. An answer shows that both can hear each other; a question that
+// comes behind it, what the other has come to stand for meanwhile. Safety never rests on any of
+// this: a ballot only says who tries.
 //
-// Beyond the paper: who leads by its ballot but is refused by a quorum, or has given up leading,
-// stands with a higher one, unless somebody it hears is content with another leader. (Else a leader
-// whose followers promised more to a server that is gone would be stuck; and in the chained case
-// two would go on deposing each other.)
+// Beyond the paper: who leads by its ballot but is refused by a quorum, or has given up leading, or
+// hears somebody who has promised more and hears no leader, stands with a higher one, unless
+// somebody it hears is content with another leader. (Else whoever promised more to a server that is
+// gone would be lost; and in the chained case two would go on deposing each other.)
 #pragma once
 
 #include <cstdint>
@@ -42,10 +44,15 @@ class BallotElection {
   // Nobody remembers anything: as at a first start.
   void begin();
 
-  void reply(const HeartbeatReply& reply, ServerId from);
+  void heard(const HeartbeatRequest& request, ServerId from);
+  void heard(const HeartbeatReply& reply, ServerId from);
   void lost(ServerId peer) { replies_.erase(peer); }
-  [[nodiscard]] HeartbeatRequest request() const { return {round_}; }
-  [[nodiscard]] HeartbeatReply answer(const HeartbeatRequest& request, const View& view) const;
+  [[nodiscard]] HeartbeatRequest request(const View& view) const {
+    return {round_, standing(view)};
+  }
+  [[nodiscard]] HeartbeatReply answer(const HeartbeatRequest& request, const View& view) const {
+    return {request.round, standing(view)};
+  }
 
   [[nodiscard]] SteadyTimeMs round_end() const { return round_end_; }
   // The round is over: the ballot to lead with, if that is this server's turn. The next begins.
@@ -56,14 +63,17 @@ class BallotElection {
   [[nodiscard]] Ballot take_over();
 
  private:
-  using Replies = std::map<ServerId, HeartbeatReply>;  // of this round, from who has memory
+  using Replies = std::map<ServerId, Standing>;  // of this round, from who has memory
 
+  [[nodiscard]] Standing standing(const View& view) const;
   [[nodiscard]] std::optional<Ballot> end_as_in_paper(const View& view);
   [[nodiscard]] std::optional<Ballot> end_by_happiness(const View& view);
   [[nodiscard]] bool is_leading(const View& view) const;
   // Those who could still follow this server.
   [[nodiscard]] bool is_supported(const View& view) const;
   [[nodiscard]] bool is_other_leader_content() const;
+  [[nodiscard]] bool is_anybody_lost() const;
+  [[nodiscard]] Ballot highest_heard() const;
   void stand_above(Ballot ballot) { own_ = ballot.next_of(options_.self); }
 
   const Options& options_;

@@ -43,9 +43,12 @@ void Follower::ask_to_be_prepared() {
   shared_->send(leader(), PrepareReq{shared_->promised()});
 }
 
-void Follower::lose_thread(std::string what) {
-  shared_->outbox.warn(fmt::format("server {}, which leads: {}", leader().value, what));
-  ask_to_be_prepared();
+// What it says cannot be, and would be said again at once.
+void Follower::refuse_leader(std::string why) {
+  shared_->outbox.warn(fmt::format("server {}, which leads: {}", leader().value, why));
+  const auto link = shared_->links.link_of(leader());
+  recover();
+  if (link) shared_->links.close(*link, std::move(why));
 }
 
 void Follower::tick() {
@@ -85,6 +88,7 @@ void Follower::send_promise() {
   const bool is_voter = shared_->quorums.is_voter(shared_->options.self);
   shared_->set_status({.role = is_voter ? Role::kFollowing : Role::kObserving, .leader = leader()});
   shared_->send(leader(), Promise{.ballot = shared_->promised(),
+                                  .number = ++shared_->last_number,
                                   .accepted_round = shared_->accepted_round(),
                                   .ends = ends_of(journal.history()),
                                   .wants_tree = journal.needs_tree(),
@@ -98,7 +102,8 @@ void Follower::on(const Fetch& fetch) {
   if (phase_ != Phase::kPromised) return;
   trees_.end_all();
   read_.reset();
-  if (fetch.wants_tree) return trees_.begin(leader());
+  fetch_ = fetch.number;
+  if (fetch.wants_tree) return trees_.begin(leader(), fetch_);
   fetched_ = fetch.after;
   send_from_memory();
 }
@@ -122,6 +127,7 @@ void Follower::send_fetched(std::vector<Entry> entries, bool is_end) {
   const Zxid previous = fetched_;
   if (!entries.empty()) fetched_ = entries.back().zxid;
   shared_->send(leader(), Fetched{.ballot = shared_->promised(),
+                                  .fetch = fetch_,
                                   .previous = previous,
                                   .is_end = is_end,
                                   .entries = std::move(entries)});
@@ -132,7 +138,7 @@ void Follower::log_read(std::uint64_t number, std::optional<std::vector<Entry>>&
   if (read_ != number || phase_ != Phase::kPromised) return;
   if (!entries) {
     read_.reset();
-    return trees_.begin(leader());
+    return trees_.begin(leader(), fetch_);
   }
   for (auto at = entries->begin(); at != entries->end();)
     send_fetched(take_batch(at, entries->end()), false);
@@ -144,14 +150,13 @@ void Follower::log_read(std::uint64_t number, std::optional<std::vector<Entry>>&
 // ---- synchronising ------------------------------------------------------------------------------
 
 void Follower::on(const AcceptSync& sync) {
-  if (phase_ != Phase::kPromised) return;
+  if (phase_ != Phase::kPromised || sync.promise != shared_->last_number) return;
   trees_.end_all();
   Journal& journal = shared_->journal;
   if (sync.after < journal.committed() || sync.after > journal.last_logged())
-    return lose_thread(
-        fmt::format("it would have our log end at {:#x}, which goes to {:#x}, of "
-                    "which {:#x} is decided",
-                    sync.after.value, journal.last_logged().value, journal.committed().value));
+    return refuse_leader(fmt::format(
+        "it would have our log end at {:#x}, which goes to {:#x}, of which {:#x} is decided",
+        sync.after.value, journal.last_logged().value, journal.committed().value));
   sync_ = sync;
   decided_ = sync.decided;
   if (is_mutated(Mutation::kRoundBeforeLog)) shared_->accept_round(sync.ballot);
@@ -188,8 +193,6 @@ void Follower::accept_round_when_due() {
   Journal& journal = shared_->journal;
   if (phase_ == Phase::kSynchronising) {
     if (journal.last_logged() < sync_.end || journal.durable() < sync_.end) return;
-    // Who has forgotten what it promised counts once others have decided what the leader took over.
-    if (!journal.has_memory() && decided_ < sync_.end) return;
     phase_ = Phase::kSavingRound;
     if (shared_->accepted_round() < shared_->promised()) shared_->accept_round(sync_.ballot);
   }
@@ -214,9 +217,12 @@ void Follower::on(AcceptDecide& accept) {
   Journal& journal = shared_->journal;
   const bool has_gap =
       accept.previous != journal.last_logged() && !is_mutated(Mutation::kAcceptOverGap);
-  if (has_gap)
-    return lose_thread(fmt::format("its entries follow on {:#x}, our log ends at {:#x}",
-                                   accept.previous.value, journal.last_logged().value));
+  if (has_gap) {
+    shared_->outbox.warn(fmt::format("entries of server {} follow on {:#x}, our log ends at {:#x}",
+                                     leader().value, accept.previous.value,
+                                     journal.last_logged().value));
+    return ask_to_be_prepared();
+  }
   for (Entry& entry : accept.entries)
     if (entry.zxid > journal.last_logged()) journal.append(std::move(entry));
   decided_ = std::max(decided_, accept.decided);
@@ -258,7 +264,8 @@ void Follower::commit() {
 
 void Follower::snapshot(ServerId peer, LinkId link, const SnapshotHead& head, Bytes first_bytes) {
   const bool is_wanted = phase_ == Phase::kPromised && peer == leader() &&
-                         head.ballot == shared_->promised() && shared_->is_settled() &&
+                         head.ballot == shared_->promised() &&
+                         head.number == shared_->last_number && shared_->is_settled() &&
                          head.zxid >= shared_->journal.committed();
   if (!is_wanted) return shared_->links.close(link, "no tree is wanted here now");
   trees_.end_all();

@@ -68,7 +68,7 @@ class Follower {
   void accept_round_when_due();
   void send_accepted();
   void commit();
-  void lose_thread(std::string what);
+  void refuse_leader(std::string why);
 
   Shared* shared_;
   Trees trees_;
@@ -76,6 +76,7 @@ class Follower {
   SteadyTimeMs next_tick_;
 
   // Of the log that the leader fetches here.
+  std::uint64_t fetch_ = 0;
   Zxid fetched_;
   std::optional<std::uint64_t> read_;
 

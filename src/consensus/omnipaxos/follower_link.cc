@@ -32,9 +32,13 @@ bool FollowerLink::promise_counts() const {
          shared_->quorums.is_voter(server_);
 }
 
-bool FollowerLink::counts(bool is_established) const {
-  return promise_ && (promise_->has_memory || (is_established && accepted_)) &&
-         shared_->quorums.is_voter(server_);
+bool FollowerLink::counts() const {
+  return promise_ && promise_->has_memory && shared_->quorums.is_voter(server_);
+}
+
+void FollowerLink::vouched() {
+  vouched_round_.reset();
+  promise_->has_memory = true;
 }
 
 // ---- synchronising ------------------------------------------------------------------------------
@@ -74,6 +78,7 @@ void FollowerLink::send_sync() {
   is_sync_sent_ = true;
   decided_sent_ = shared_->journal.committed();
   shared_->send(server_, AcceptSync{.ballot = ballot_,
+                                    .promise = promise_->number,
                                     .after = sent_,
                                     .end = std::max(end_, sent_),
                                     .decided = decided_sent_});

@@ -25,6 +25,13 @@ class FollowerLink {
   void promised(Promise promise);
   void refused();
 
+  // It has forgotten what it promised. It is taken back once others, who then still promise
+  // nothing higher, have said so after it came: whatever it forgot can come to nothing without one
+  // of them.
+  void await_vouchers(std::uint64_t round) { vouched_round_ = round; }
+  void vouched();
+  [[nodiscard]] std::optional<std::uint64_t> awaits_vouchers_of() const { return vouched_round_; }
+
   // False: it needs a tree.
   [[nodiscard]] bool synchronise(Zxid end);
   // False: what it lacks is not in the log any more.
@@ -44,8 +51,8 @@ class FollowerLink {
   [[nodiscard]] bool promise_counts() const;
   // How far it has accepted this round; nothing: it has not yet.
   [[nodiscard]] std::optional<Zxid> accepted_up_to() const { return accepted_; }
-  // What it says now it will remember. Who had lost its memory, once `is_established`.
-  [[nodiscard]] bool counts(bool is_established) const;
+  // What it says now it will remember.
+  [[nodiscard]] bool counts() const;
   [[nodiscard]] bool is_refusing() const { return stage_ == Stage::kRefused; }
   [[nodiscard]] bool is_in_step() const { return stage_ == Stage::kStreaming && accepted_; }
   [[nodiscard]] bool is_reading(std::uint64_t number) const {
@@ -87,6 +94,7 @@ class FollowerLink {
   std::deque<Sent> in_flight_;
   std::size_t in_flight_bytes_ = 0;
   std::uint64_t confirmed_ = 0;
+  std::optional<std::uint64_t> vouched_round_;
   struct Held {
     Zxid after;
     ServiceMessage message;

@@ -69,6 +69,10 @@ void Leader::on(ServerId from, Promise& promise) {
   if (follower == followers_.end()) return;
   trees_.end(from);
   follower->second.promised(std::move(promise));
+  if (!follower->second.promise()->has_memory && shared_->quorums.is_voter(from)) {
+    follower->second.await_vouchers(++last_round_);
+    return ask_to_confirm();
+  }
   if (phase_ == Phase::kAccept) return synchronise(from);
   choose_when_promised();
 }
@@ -117,8 +121,7 @@ void Leader::take_over_from(ServerId server) {
   const auto common = find_common(journal.history(), followers_.at(server).promise()->ends);
   const bool is_cut_possible = common && common->is_certain && common->at >= journal.committed();
   if (!is_cut_possible || journal.needs_tree()) {
-    phase_ = Phase::kFetching;
-    return shared_->send(server, Fetch{.ballot = ballot_, .after = {}, .wants_tree = true});
+    return fetch_tree();
   }
   if (common->at == journal.last_logged()) return fetch();
   phase_ = Phase::kCutting;
@@ -130,17 +133,24 @@ void Leader::was_cut() {
   phase_ = Phase::kPrepare;
   if (source_ && !shared_->journal.needs_tree()) return fetch();
   if (!source_) return choose_when_promised();
-  phase_ = Phase::kFetching;
-  shared_->send(*source_, Fetch{.ballot = ballot_, .after = {}, .wants_tree = true});
+  fetch_tree();
 }
 
 void Leader::fetch() {
   phase_ = Phase::kFetching;
-  shared_->send(*source_, Fetch{.ballot = ballot_, .after = shared_->journal.last_logged()});
+  shared_->send(*source_, Fetch{.ballot = ballot_,
+                                .number = ++shared_->last_number,
+                                .after = shared_->journal.last_logged()});
+}
+
+void Leader::fetch_tree() {
+  phase_ = Phase::kFetching;
+  shared_->send(*source_,
+                Fetch{.ballot = ballot_, .number = ++shared_->last_number, .wants_tree = true});
 }
 
 void Leader::on(ServerId from, Fetched& fetched) {
-  if (phase_ != Phase::kFetching || from != source_) return;
+  if (phase_ != Phase::kFetching || fetched.fetch != shared_->last_number) return;
   Journal& journal = shared_->journal;
   if (fetched.previous != journal.last_logged())
     return end(fmt::format("server {} sends what follows on {:#x}, our log ends at {:#x}",
@@ -152,7 +162,8 @@ void Leader::on(ServerId from, Fetched& fetched) {
 
 void Leader::snapshot(ServerId peer, LinkId link, const SnapshotHead& head, Bytes first_bytes) {
   const bool is_wanted = phase_ == Phase::kFetching && peer == source_ && head.ballot == ballot_ &&
-                         shared_->is_settled() && head.zxid >= shared_->journal.committed();
+                         head.number == shared_->last_number && shared_->is_settled() &&
+                         head.zxid >= shared_->journal.committed();
   if (!is_wanted) return shared_->links.close(link, "no tree is wanted here now");
   phase_ = Phase::kInstalling;
   shared_->install(link, head, std::move(first_bytes));
@@ -188,14 +199,14 @@ void Leader::advance() {
 void Leader::accept() {
   phase_ = Phase::kAccept;
   for (auto& [server, follower] : followers_)
-    if (follower.promise()) synchronise(server);
+    if (follower.promise() && !follower.awaits_vouchers_of()) synchronise(server);
 }
 
 void Leader::synchronise(ServerId server) {
   FollowerLink& follower = followers_.at(server);
   if (follower.synchronise(inherited_)) return;
   follower.await_tree();
-  trees_.begin(server);
+  trees_.begin(server, follower.promise()->number);
 }
 
 void Leader::log_read(std::uint64_t number, std::optional<std::vector<Entry>>&& entries,
@@ -204,7 +215,7 @@ void Leader::log_read(std::uint64_t number, std::optional<std::vector<Entry>>&& 
     if (!follower.is_reading(number)) continue;
     if (follower.log_read(std::move(entries), is_last)) return;
     follower.await_tree();
-    return trees_.begin(server);
+    return trees_.begin(server, follower.promise()->number);
   }
 }
 
@@ -244,6 +255,7 @@ void Leader::decide_what_a_quorum_has() {
                        .leader = shared_->options.self,
                        .epoch = ballot_.epoch,
                        .is_serving = true});
+  take_back_vouched();
 }
 
 // The last position that a quorum has: from the furthest down, until those passed are a quorum.
@@ -251,7 +263,7 @@ std::optional<Zxid> Leader::accepted_by_quorum() const {
   std::vector<std::pair<Zxid, ServerId>> accepted{
       {shared_->journal.durable(), shared_->options.self}};
   for (const auto& [server, follower] : followers_)
-    if (follower.accepted_up_to() && follower.counts(shared_->status.is_serving))
+    if (follower.accepted_up_to() && follower.counts())
       accepted.emplace_back(*follower.accepted_up_to(), server);
   std::ranges::sort(accepted, std::greater{});
   Servers counted;
@@ -283,6 +295,7 @@ void Leader::tick() {
   if (shared_->now >= next_beat_) {
     next_beat_ = {shared_->now.value + shared_->options.heartbeat_ms};
     trees_.tick();
+    ask_to_confirm();  // what was asked or answered on a link that broke is asked again
   }
   if (shared_->now < next_touches_) return;
   next_touches_ = {shared_->now.value + std::max<std::int64_t>(shared_->options.tick_ms / 2, 1)};
@@ -325,34 +338,54 @@ void Leader::resign() {
 // who comes during it waits for the next.
 void Leader::read_index(std::uint64_t token) {
   waiting_.push_back({token, shared_->journal.committed()});
-  if (round_.empty()) start_round();
+  if (reading_.empty()) start_round();
 }
 
 void Leader::start_round() {
-  round_ = std::exchange(waiting_, {});
-  ++round_number_;
-  for (const auto& [server, follower] : followers_)
-    if (follower.promise()) shared_->send(server, Confirm{ballot_, round_number_});
+  reading_ = std::exchange(waiting_, {});
+  read_round_ = ++last_round_;
+  ask_to_confirm();
   check_round();
+}
+
+// Also who came up, or back, since.
+void Leader::ask_to_confirm() {
+  for (const auto& [server, follower] : followers_)
+    if (follower.counts() && follower.confirmed_round() < last_round_)
+      shared_->send(server, Confirm{ballot_, last_round_});
+}
+
+bool Leader::is_confirmed(std::uint64_t round, ServerId by_others_than) const {
+  Servers confirmed{shared_->options.self};
+  for (const auto& [server, follower] : followers_)
+    if (server != by_others_than && follower.counts() && follower.confirmed_round() >= round)
+      add_to(confirmed, server);
+  return shared_->quorums.is_write_quorum(confirmed);
 }
 
 void Leader::on(ServerId from, const Confirmed& confirmed) {
   const auto follower = followers_.find(from);
-  if (follower == followers_.end()) return;
+  if (follower == followers_.end() || confirmed.number > last_round_) return;
   follower->second.confirmed(confirmed.number);
+  take_back_vouched();
   check_round();
 }
 
 void Leader::check_round() {
-  if (round_.empty()) return;
-  Servers confirmed{shared_->options.self};
-  for (const auto& [server, follower] : followers_)
-    if (follower.confirmed_round() == round_number_ && follower.counts(true))
-      add_to(confirmed, server);
-  if (!shared_->quorums.is_write_quorum(confirmed)) return;
-  for (const PendingRead& read : std::exchange(round_, {}))
+  if (reading_.empty() || !is_confirmed(read_round_, {})) return;
+  for (const PendingRead& read : std::exchange(reading_, {}))
     shared_->outbox.add(effect::ReadIndex{read.token, read.committed});
   if (!waiting_.empty()) start_round();
+}
+
+void Leader::take_back_vouched() {
+  if (!shared_->status.is_serving) return;
+  for (auto& [server, follower] : followers_) {
+    const auto round = follower.awaits_vouchers_of();
+    if (!round || !is_confirmed(*round, server)) continue;
+    follower.vouched();
+    synchronise(server);
+  }
 }
 
 // ---- service ----------------------------------------------------------------------------------

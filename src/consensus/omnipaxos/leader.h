@@ -81,6 +81,7 @@ class Leader {
   [[nodiscard]] std::optional<ServerId> maximal() const;  // nothing: it is our own
   void take_over_from(ServerId server);
   void fetch();
+  void fetch_tree();
   void lose_source(ServerId peer);
   void taken_over();
   void accept();
@@ -93,7 +94,10 @@ class Leader {
 
   // ---- reads
   void start_round();
+  void ask_to_confirm();
   void check_round();
+  [[nodiscard]] bool is_confirmed(std::uint64_t round, ServerId by_others_than) const;
+  void take_back_vouched();
 
   void end(std::string reason);
 
@@ -113,8 +117,9 @@ class Leader {
     std::uint64_t token = 0;
     Zxid committed;  // when it was asked
   };
-  std::uint64_t round_number_ = 0;
-  std::vector<PendingRead> round_;    // answered when a quorum has confirmed
+  std::uint64_t last_round_ = 0;  // of Confirm
+  std::uint64_t read_round_ = 0;
+  std::vector<PendingRead> reading_;  // answered when a quorum has confirmed
   std::vector<PendingRead> waiting_;  // came meanwhile: the next round's
 };
 

@@ -71,24 +71,22 @@ struct Reader {
 template <class Visitor, class M>
 void visit_fields(Visitor& field, M& m) {
   using T = std::remove_const_t<M>;
-  if constexpr (std::is_same_v<T, HeartbeatRequest>) {
-    field(m.round);
-  } else if constexpr (std::is_same_v<T, HeartbeatReply>) {
-    field(m.round), field(m.ballot), field(m.leader);
-    field(m.is_candidate), field(m.is_happy), field(m.has_memory);
+  if constexpr (std::is_same_v<T, HeartbeatRequest> || std::is_same_v<T, HeartbeatReply>) {
+    field(m.round), field(m.standing.ballot), field(m.standing.leader);
+    field(m.standing.is_candidate), field(m.standing.is_happy), field(m.standing.has_memory);
   } else if constexpr (std::is_same_v<T, PrepareReq> || std::is_same_v<T, NotAccepted>) {
     field(m.promised);
   } else if constexpr (std::is_same_v<T, Prepare> || std::is_same_v<T, Resigned>) {
     field(m.ballot);
   } else if constexpr (std::is_same_v<T, Promise>) {
-    field(m.ballot), field(m.accepted_round), field(m.ends);
+    field(m.ballot), field(m.number), field(m.accepted_round), field(m.ends);
     field(m.wants_tree), field(m.has_memory), field(m.is_complete);
   } else if constexpr (std::is_same_v<T, Fetch>) {
-    field(m.ballot), field(m.after), field(m.wants_tree);
+    field(m.ballot), field(m.number), field(m.after), field(m.wants_tree);
   } else if constexpr (std::is_same_v<T, Fetched>) {
-    field(m.ballot), field(m.previous), field(m.is_end), field(m.entries);
+    field(m.ballot), field(m.fetch), field(m.previous), field(m.is_end), field(m.entries);
   } else if constexpr (std::is_same_v<T, AcceptSync>) {
-    field(m.ballot), field(m.after), field(m.end), field(m.decided);
+    field(m.ballot), field(m.promise), field(m.after), field(m.end), field(m.decided);
   } else if constexpr (std::is_same_v<T, AcceptDecide>) {
     field(m.ballot), field(m.previous), field(m.decided), field(m.entries);
   } else if constexpr (std::is_same_v<T, Decide>) {
@@ -96,7 +94,7 @@ void visit_fields(Visitor& field, M& m) {
   } else if constexpr (std::is_same_v<T, Accepted>) {
     field(m.ballot), field(m.up_to);
   } else if constexpr (std::is_same_v<T, SnapshotHead>) {
-    field(m.ballot), field(m.zxid);
+    field(m.ballot), field(m.number), field(m.zxid);
   } else {
     static_assert(std::is_same_v<T, Confirm> || std::is_same_v<T, Confirmed>);
     field(m.ballot), field(m.number);

@@ -18,18 +18,24 @@ namespace synod::consensus::omnipaxos {
 
 // ---- ballot leader election, all to all ---------------------------------------------------------
 
-struct HeartbeatRequest {
-  std::uint64_t round = 0;
-  friend bool operator==(const HeartbeatRequest&, const HeartbeatRequest&) = default;
-};
-// The sender's own, never what it heard: gossiped ballots bring the livelock of the chained case.
-struct HeartbeatReply {
-  std::uint64_t round = 0;
+// A server's own, never what it heard: gossiped ballots bring the livelock of the chained case.
+struct Standing {
   Ballot ballot;  // that it stands with
   Ballot leader;  // that it last elected or promised
   bool is_candidate = false;
   bool is_happy = false;  // it heard its leader in the last round
   bool has_memory = true;
+  friend bool operator==(const Standing&, const Standing&) = default;
+};
+
+struct HeartbeatRequest {
+  std::uint64_t round = 0;
+  Standing standing;
+  friend bool operator==(const HeartbeatRequest&, const HeartbeatRequest&) = default;
+};
+struct HeartbeatReply {
+  std::uint64_t round = 0;
+  Standing standing;
   friend bool operator==(const HeartbeatReply&, const HeartbeatReply&) = default;
 };
 
@@ -44,8 +50,12 @@ struct Prepare {
   Ballot ballot;
   friend bool operator==(const Prepare&, const Prepare&) = default;
 };
+//
+// A server numbers its promises and its fetches, and what answers one says its number: a server
+// that has meanwhile got on is asked, or told, anew, and must not take the answer before for that.
 struct Promise {
   Ballot ballot;
+  std::uint64_t number = 0;
   Ballot accepted_round;
   // The end of the log, then the end of each epoch before, newest first, as far as memory goes: two
   // logs that share an epoch's entry share all before it, so that the last position of both is
@@ -59,12 +69,14 @@ struct Promise {
 // The leader lacks what follows on this in the log of who promised.
 struct Fetch {
   Ballot ballot;
+  std::uint64_t number = 0;
   Zxid after;
   bool wants_tree = false;
   friend bool operator==(const Fetch&, const Fetch&) = default;
 };
 struct Fetched {
   Ballot ballot;
+  std::uint64_t fetch = 0;
   Zxid previous;
   bool is_end = false;
   std::vector<Entry> entries;
@@ -76,6 +88,7 @@ struct Fetched {
 // up to `end`: with that it has accepted the round.
 struct AcceptSync {
   Ballot ballot;
+  std::uint64_t promise = 0;
   Zxid after;
   Zxid end;      // of what the leader took over
   Zxid decided;  // now
@@ -132,6 +145,7 @@ using Message = std::variant<HeartbeatRequest, HeartbeatReply, PrepareReq, Prepa
 // Ahead of a tree on its own link.
 struct SnapshotHead {
   Ballot ballot;
+  std::uint64_t number = 0;  // of the promise or fetch that it answers
   Zxid zxid;
   friend bool operator==(const SnapshotHead&, const SnapshotHead&) = default;
 };

@@ -59,7 +59,7 @@ void OmniPaxos::start(const Beginning& beginning) {
 void OmniPaxos::settle() {
   for (auto events = links_.take_events(); !events.empty(); events = links_.take_events())
     for (native::PeerEvent& event : events) std::visit([&](auto& e) { on(e); }, event);
-  links_.set_new(!journal_.has_memory());
+  links_.set_new(is_blank());
   if (leader() == nullptr || !leader()->ended()) return;
   outbox_.warn(fmt::format("not leading any more: {}", *leader()->ended()));
   const bool opens_next = leader()->has_no_counters_left();
@@ -78,6 +78,12 @@ Follower& OmniPaxos::follow() {
   else
     follower()->end();
   return role_.emplace<Follower>(shared_);
+}
+
+// Without memory, or with nothing in it: it may have begun to remember, and the others not yet.
+bool OmniPaxos::is_blank() const {
+  return !journal_.has_memory() ||
+         (shared_.promised() == Ballot{} && journal_.last_logged() == Zxid{});
 }
 
 // Nobody remembers anything, so there was nothing to forget: the ensemble begins.
@@ -118,7 +124,7 @@ void OmniPaxos::end_round() {
   if (auto* role = leader()) role->check_quorum(election_.heard());
   if (!quorums_.is_voter(options_.self)) return;
   for (const ServerId voter : quorums_.voters())
-    if (voter != options_.self) shared_.send(voter, election_.request());
+    if (voter != options_.self) shared_.send(voter, election_.request(view()));
 }
 
 std::optional<SteadyTimeMs> OmniPaxos::next_deadline() const {
@@ -211,7 +217,7 @@ void OmniPaxos::on(const native::event::Up& up) {
   if (up.is_new && quorums_.is_voter(up.peer)) add_to(new_voters_, up.peer);
   make_memory_when_all_are_new();
   if (quorums_.is_voter(options_.self) && quorums_.is_voter(up.peer))
-    shared_.send(up.peer, election_.request());
+    shared_.send(up.peer, election_.request(view()));
   if (auto* role = leader()) role->up(up.peer);
 }
 
@@ -277,10 +283,11 @@ void OmniPaxos::bad_peer(ServerId peer, std::string why) {
 }
 
 void OmniPaxos::on(ServerId from, const HeartbeatRequest& request) {
+  election_.heard(request, from);
   shared_.send(from, election_.answer(request, view()));
 }
 
-void OmniPaxos::on(ServerId from, const HeartbeatReply& reply) { election_.reply(reply, from); }
+void OmniPaxos::on(ServerId from, const HeartbeatReply& reply) { election_.heard(reply, from); }
 
 void OmniPaxos::on(ServerId from, const PrepareReq& /*request*/) {
   if (auto* role = leader()) role->up(from);

@@ -63,6 +63,7 @@ class OmniPaxos final : public Engine {
   void advance();
   [[nodiscard]] BallotElection::View view() const;
   void end_round();
+  [[nodiscard]] bool is_blank() const;
   void make_memory_when_all_are_new();
 
   // ---- what happens on links
@@ -99,7 +100,7 @@ class OmniPaxos final : public Engine {
   Shared shared_;
   std::variant<Follower, Leader> role_;
 
-  Servers new_voters_;  // who said in this life that it has no memory
+  Servers new_voters_;  // who said in this life that it was blank
   bool is_making_memory_ = false;
 };
 

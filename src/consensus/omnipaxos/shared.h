@@ -54,6 +54,7 @@ struct Shared {
   LogReads reads;
   SteadyTimeMs now;
   std::optional<LinkId> installing;  // a tree, on this link
+  std::uint64_t last_number = 0;     // of promises and fetches
 
   [[nodiscard]] Ballot promised() const { return {journal.accepted_epoch()}; }
   [[nodiscard]] Ballot accepted_round() const { return {journal.current_epoch()}; }

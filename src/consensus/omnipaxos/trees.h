@@ -15,7 +15,7 @@ class Trees {
   // All belong to one round.
   Trees(Shared& shared, Ballot ballot) : shared_(&shared), ballot_(ballot) {}
 
-  void begin(ServerId peer);
+  void begin(ServerId peer, std::uint64_t number);  // of what it answers
   void linked(ServerId peer, LinkId link);
   void lost(ServerId peer, LinkId link);
   void tick();  // what was lost begins anew
@@ -25,7 +25,11 @@ class Trees {
  private:
   Shared* shared_;
   Ballot ballot_;
-  std::map<ServerId, std::optional<LinkId>> links_;
+  struct Tree {
+    std::uint64_t number;
+    std::optional<LinkId> link;
+  };
+  std::map<ServerId, Tree> trees_;
 };
 
 }  // namespace synod::consensus::omnipaxos

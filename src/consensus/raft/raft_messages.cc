@@ -29,6 +29,7 @@ void Raft::on(const native::event::Up& up) {
 
 // What a learner and its leader say to each other beside the log does not survive the link.
 void Raft::on(const native::event::Down& down) {
+  shared_.peer_down(down.peer);
   election_.peer_down(down.peer);
   if (auto* role = leader()) role->peer_down(down.peer);
   if (auto* role = follower(); role != nullptr && role->leader() == down.peer)

@@ -45,6 +45,11 @@ void Shared::epochs_saved() {
   for (const auto& [to, bytes] : std::exchange(unsent_, {})) links.send(to, bytes);
 }
 
+// What was meant for one link does not go on the next.
+void Shared::peer_down(ServerId peer) {
+  std::erase_if(unsent_, [&](const auto& message) { return message.first == peer; });
+}
+
 void Shared::break_link(ServerId peer, std::string reason) {
   if (const auto link = links.link_of(peer)) links.close(*link, std::move(reason));
 }

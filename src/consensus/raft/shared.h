@@ -49,6 +49,7 @@ class Shared {
   void send(ServerId to, const Message& message);
   void send_at_once(ServerId to, const Message& message);
   void epochs_saved();
+  void peer_down(ServerId peer);
   // For a peer whose messages make no sense, or may be of a time that is over.
   void break_link(ServerId peer, std::string reason);
 

@@ -1,0 +1,47 @@
+#include "consensus/omnipaxos/quorums.h"
+
+#include <gtest/gtest.h>
+
+namespace synod::consensus::omnipaxos {
+namespace {
+
+Options options(int voters, std::size_t read_quorum, std::size_t write_quorum) {
+  Options made{.self = ServerId{1}};
+  for (int id = 1; id <= voters + 1; ++id)
+    made.membership.members[ServerId{id}] = Member{.is_observer = id > voters};
+  made.read_quorum = read_quorum;
+  made.write_quorum = write_quorum;
+  return made;
+}
+
+Servers servers(std::initializer_list<int> ids) {
+  Servers made;
+  for (const int id : ids) add_to(made, ServerId{id});
+  return made;
+}
+
+TEST(OmniPaxosQuorums, WithoutSizesTheyAreTheMemberships) {
+  const Options majority = options(5, 0, 0);
+  const Quorums quorums(majority);
+  EXPECT_TRUE(quorums.is_read_quorum(servers({1, 2, 3})));
+  EXPECT_FALSE(quorums.is_write_quorum(servers({1, 2, 6}))) << "6 observes";
+}
+
+TEST(OmniPaxosQuorums, FlexibleOnesDiffer) {
+  const Options flexible = options(5, 2, 4);
+  const Quorums quorums(flexible);
+  EXPECT_TRUE(quorums.is_read_quorum(servers({4, 5})));
+  EXPECT_FALSE(quorums.is_read_quorum(servers({4, 6})));
+  EXPECT_FALSE(quorums.is_write_quorum(servers({1, 2, 3, 6})));
+  EXPECT_TRUE(quorums.is_write_quorum(servers({1, 2, 3, 5})));
+}
+
+TEST(OmniPaxosQuorumsDeathTest, ThoseThatNeedNotMeetAreRefused) {
+  const Options disjoint = options(5, 2, 3);
+  EXPECT_DEATH(Quorums{disjoint}, "read_quorum \\+ options.write_quorum > voters");
+  const Options half = options(5, 3, 0);
+  EXPECT_DEATH(Quorums{half}, "invariant broken");
+}
+
+}  // namespace
+}  // namespace synod::consensus::omnipaxos
