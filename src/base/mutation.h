@@ -52,6 +52,7 @@ enum class Mutation : std::uint8_t {
   kClosedSessionWrites,  // 26: nobody asks whether a write's session is still open (its scenario)
   kNoSessionMoved,       // 27: whoever forwards a session's write is believed
   kLeadsAlone,           // 30: a leader that no quorum hears goes on
+  kReadIndexUnasked,     // 30: a leader answers reads without asking whether it still leads
   kWipedVotes,           // NuRaft#185: a server votes and counts though it forgot what it said
 };
 
@@ -96,6 +97,7 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kClosedSessionWrites, "closed-session-writes"},
     MutationName{Mutation::kNoSessionMoved, "no-session-moved"},
     MutationName{Mutation::kLeadsAlone, "leads-alone"},
+    MutationName{Mutation::kReadIndexUnasked, "read-index-unasked"},
     MutationName{Mutation::kWipedVotes, "wiped-votes"},
 };
 

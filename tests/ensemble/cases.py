@@ -429,6 +429,28 @@ def java_reads(member, folder, root, paths):
         require(not java.complaints(), f"Java complains: {java.complaints()}")
 
 
+def linearizable(folder, scale):
+    """A read through one server shows what another has just acknowledged, if the session asks for that."""
+    said = []
+    for engine in ("zab", "raft", "omnipaxos"):
+        with Ensemble(folder / engine, SYNODS, {**CONFIG, "consensus": engine}) as ensemble:
+            for member in ensemble.members.values():
+                member.was_started = engine != "zab" or member.was_started
+            ensemble.start()
+            ensemble.wait()
+            members = list(ensemble.members.values())
+            with client_of(members[0]) as writer, client_of(members[1]) as one, client_of(members[2]) as other:
+                for reader in (one, other):
+                    reader.add_auth("synod", "reads=linearizable")
+                writer.create("/seen", b"0")
+                for number in range(1, 200 * scale):
+                    writer.set("/seen", b"%d" % number)
+                    for reader in (one, other):
+                        require(reader.get("/seen")[0] == b"%d" % number, f"{engine}: {number} was acknowledged and is not seen")
+        said.append(engine)
+    return f"{200 * scale} writes, each seen at once through two other servers: {', '.join(said)}"
+
+
 def connects(port):
     with contextlib.suppress(OSError):
         socket.create_connection(("127.0.0.1", port), timeout=2).close()
@@ -471,4 +493,4 @@ def refuse(folder, name, text, my_id, status, words, election):
     require(ended.returncode == status and words in said, f"{name}: status {ended.returncode}, and it says:\n{said[-1000:]}")
 
 
-ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, options, engines, refusals)}
+ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, options, engines, linearizable, refusals)}

@@ -377,7 +377,10 @@ void Leader::on_ping_reply(LearnerHandler& learner, const QuorumPacket& packet) 
 // Nobody else led, and so committed, while a quorum still answered PINGs that were sent after the
 // question came. One round serves all that wait; who comes during it waits for the next.
 void Leader::read_index(std::uint64_t token) {
-  waiting_.push_back({token, shared_->journal.committed()});
+  const Zxid committed = shared_->journal.committed();
+  if (is_mutated(Mutation::kReadIndexUnasked))
+    return shared_->outbox.add(effect::ReadIndex{token, committed});
+  waiting_.push_back({token, committed});
   if (round_.empty()) start_round();
 }
 
