@@ -40,7 +40,8 @@ int hunt(const HuntOptions& options) {
     const std::uint64_t seed = options.first_seed + seeds++;
     fmt::print("seed {}\n", seed);
     std::fflush(stdout);
-    const sim::RunReport report = sim::run({.engine = options.engine, .servers = options.servers, .seed = seed});
+    const sim::RunReport report =
+        sim::run({.engine = options.engine, .servers = options.servers, .seed = seed});
     if (report.violations.empty()) continue;
     const std::string& first = report.violations.front();
     fmt::print("found at seed {} after {} seeds and {:.1f} CPU s: {}\n", seed, seeds, cpu_seconds(),

@@ -45,9 +45,9 @@ class Snapshotter {
   void start(state::State& state);
   // The log has this, flushed.
   void log_is_durable(Zxid up_to);
-  // The directory, or the tree, is about to be replaced, or the tree's one walk is needed elsewhere:
-  // it is free at once, the file is gone as soon as what is on its way has arrived. A snapshot that
-  // only needs its name still gets it.
+  // The directory, or the tree, is about to be replaced, or the tree's one walk is needed
+  // elsewhere: it is free at once, the file is gone as soon as what is on its way has arrived. A
+  // snapshot that only needs its name still gets it.
   void give_up();
   // What lies in the directory now.
   void replaced(storage::PurgeInput files_there);
