@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "consensus/cluster/schedule.h"
 #include "consensus/omnipaxos/test_cluster.h"
 
 namespace synod::consensus::omnipaxos {
@@ -21,6 +22,7 @@ using testing::IsEmpty;
 
 class OmniPaxosStory : public testing::Test {
  protected:
+  void SetUp() override { cluster::set_mutation_from_environment(); }
   void begin(cluster::Options options = {}, TestOptions ours = {}) {
     cluster_.emplace(options, ours);
     cluster_->start_all();
@@ -184,6 +186,39 @@ TEST_F(OmniPaxosStory, AcceptSyncBeginsWhereTheLogsPart) {
   ASSERT_TRUE(settles());
   ASSERT_EQ(syncs.size(), 1U);
   EXPECT_EQ(syncs[0].after, common);
+}
+
+// Two tails that nobody chose, of different rounds; in between, rounds that proposed nothing. By
+// length alone the first tail would be decided, and then undone by the second.
+TEST_F(OmniPaxosStory, TheLatestRoundWinsNotTheLongestLog) {
+  begin();
+  write(5);
+  ASSERT_EQ(the().serving_leader(), 3);
+  the().isolate(3);
+  const auto first_tail = the().write_at(3);
+  the().run_for(20);
+  the().crash(3);
+  the().heal_all();
+  ASSERT_TRUE(the().run_until([&] { return the().serving_leader().has_value(); }));
+  const NodeId second = *the().serving_leader();
+  const NodeId other = 3 - second;
+  the().isolate(second);
+  const auto second_tail = the().write_at(second);
+  the().run_for(20);
+  the().crash(second);
+  the().heal_all();
+  the().start(3);
+  ASSERT_TRUE(the().run_until([&] { return the().serving_leader().has_value(); }));
+  ASSERT_TRUE(settles());
+  EXPECT_FALSE(the().is_committed(*first_tail));
+  the().crash(3);
+  the().crash(other);
+  the().start(second);
+  the().start(other);
+  ASSERT_TRUE(settles());
+  write(1);
+  EXPECT_FALSE(the().is_committed(*second_tail));
+  EXPECT_THAT(the().violations(), IsEmpty());
 }
 
 TEST_F(OmniPaxosStory, ATailThatCannotBeCutIsReplacedByATree) {
