@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "consensus/cluster/schedule.h"
 #include "consensus/omnipaxos/test_cluster.h"
 
 namespace synod::consensus::omnipaxos {
@@ -21,6 +22,7 @@ using testing::IsEmpty;
 
 class OmniPaxosStory : public testing::Test {
  protected:
+  void SetUp() override { cluster::set_mutation_from_environment(); }
   void begin(cluster::Options options = {}, TestOptions ours = {}) {
     cluster_.emplace(options, ours);
     cluster_->start_all();
@@ -184,6 +186,71 @@ TEST_F(OmniPaxosStory, AcceptSyncBeginsWhereTheLogsPart) {
   ASSERT_TRUE(settles());
   ASSERT_EQ(syncs.size(), 1U);
   EXPECT_EQ(syncs[0].after, common);
+}
+
+// Torn: it crashes as soon as either is on disk. Had it the round without the log, its empty
+// promise would outdo that of a server that has what was decided in the round before.
+TEST_F(OmniPaxosStory, ARoundIsNeverOnDiskWithoutItsLog) {
+  begin({.voters = 5});
+  the().isolate(1);
+  the().isolate(3);
+  write(10);
+  const Zxid decided = the().last_applied(5);
+  the().crash(5);
+  for (const NodeId other : {NodeId{2}, NodeId{4}}) the().heal(1, other);
+  the().on_message = [&](NodeId from, NodeId, const Message& message) {
+    if (from == 2 && std::holds_alternative<Promise>(message)) the().stall_disk(2, true);
+  };
+  const std::uint32_t before = the().epochs_on_disk(1).current;
+  const auto has_either = [&] {
+    return the().epochs_on_disk(1).current > before || the().last_durable(1) == decided;
+  };
+  ASSERT_TRUE(the().run_until(has_either));
+  ASSERT_EQ(the().serving_leader(), std::nullopt) << "it is the third";
+  for (const NodeId id : {NodeId{1}, NodeId{2}, NodeId{4}}) the().crash(id);
+  the().on_message = nullptr;
+  the().stall_disk(2, false);
+  the().heal_all();
+  the().start(1);
+  the().start(2);
+  ASSERT_TRUE(the().run_until([&] { return the().serving_leader().has_value(); }));
+  write(1);
+  the().start_all();
+  ASSERT_TRUE(settles()) << the().describe();
+  EXPECT_EQ(the().committed_count(), 11U);
+}
+
+// Two tails that nobody chose, of different rounds; in between, rounds that proposed nothing. By
+// length alone the first tail would be decided, and then undone by the second.
+TEST_F(OmniPaxosStory, TheLatestRoundWinsNotTheLongestLog) {
+  begin();
+  write(5);
+  ASSERT_EQ(the().serving_leader(), 3);
+  the().isolate(3);
+  const auto first_tail = the().write_at(3);
+  the().run_for(20);
+  the().crash(3);
+  the().heal_all();
+  ASSERT_TRUE(the().run_until([&] { return the().serving_leader().has_value(); }));
+  const NodeId second = *the().serving_leader();
+  const NodeId other = 3 - second;
+  the().isolate(second);
+  const auto second_tail = the().write_at(second);
+  the().run_for(20);
+  the().crash(second);
+  the().heal_all();
+  the().start(3);
+  ASSERT_TRUE(the().run_until([&] { return the().serving_leader().has_value(); }));
+  ASSERT_TRUE(settles());
+  EXPECT_FALSE(the().is_committed(*first_tail));
+  the().crash(3);
+  the().crash(other);
+  the().start(second);
+  the().start(other);
+  ASSERT_TRUE(settles());
+  write(1);
+  EXPECT_FALSE(the().is_committed(*second_tail));
+  EXPECT_THAT(the().violations(), IsEmpty());
 }
 
 TEST_F(OmniPaxosStory, ATailThatCannotBeCutIsReplacedByATree) {
