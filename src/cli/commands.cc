@@ -215,6 +215,7 @@ int run(int argc, const char* const* argv) {
   if (check_history_command->parsed()) return check_history(history);
   if (scenario_command->parsed()) return play_scenarios(scenario_options);
 #ifdef SYNOD_MUTANTS
+  hunt_options.engine = sim_options.engine;
   hunt_options.servers = sim_options.servers;
   hunt_options.first_seed = sim_options.first_seed;
   if (!hunt_options.mutation.empty()) return hunt(hunt_options);
