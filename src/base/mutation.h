@@ -33,7 +33,7 @@ enum class Mutation : std::uint8_t {
   // consensus.md 3.12, 3.13: Raft
   kRaftVoteNotDurable,           // a vote leaves before it is on disk
   kRaftTwoVotesInATerm,          // whom this server voted for in the term is not looked at
-  kRaftPriorTermByCounting,      // an entry of an earlier term is committed by counting: figure 8
+  kRaftPriorTermByCounting,      // an entry of an earlier term commits by counting (rare)
   kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have
   kRaftTruncateWithoutConflict,  // a message that ends earlier than the log cuts it
   // consensus.md 4.7, 4.8, 4.12: Omni-Paxos
@@ -42,17 +42,17 @@ enum class Mutation : std::uint8_t {
   kCompareLengthOnly,  // the longest log wins, whatever round it was accepted in
   kRoundBeforeLog,     // the accepted round is on disk before the log that was accepted in it
   kAcceptOverGap,      // a broken link is taken up again where it was, with what it lost left out
-  // What scenarios guard besides. "(its scenario)": random seeds meet that too rarely.
+  // What scenarios guard besides. "(rare)": random seeds meet it once in hundreds of runs.
   kZxidBeforeEpoch,      // 2: a longer log outranks a later epoch
   kTailNotInherited,     // 4: a new leader counts only what it knew to be committed
   kChunkIsPacket,        // 5: a packet is taken to lie in one piece
-  kSnapStopsWrites,      // 19: nothing else is said to anybody while a tree is sent (its scenario)
-  kWalkNotFreed,         // a snapshot that is given up keeps the tree's walk (its scenario)
-  kNoRollOver,           // 23: an epoch goes on when its zxids are used up (its scenario)
-  kClosedSessionWrites,  // 26: nobody asks whether a write's session is still open (its scenario)
+  kSnapStopsWrites,      // 19: nothing else is said to anybody while a tree is sent (rare)
+  kWalkNotFreed,         // a snapshot that is given up keeps the tree's walk (rare)
+  kNoRollOver,           // 23: an epoch goes on when its zxids are used up (rare)
+  kClosedSessionWrites,  // 26: nobody asks whether a write's session is still open (rare)
   kNoSessionMoved,       // 27: whoever forwards a session's write is believed
   kLeadsAlone,           // 30: a leader that no quorum hears goes on
-  kReadIndexUnasked,     // 30: a leader answers reads without asking whether it still leads
+  kReadIndexUnasked,     // 30: a leader answers reads without asking whether it still leads (rare)
   kWipedVotes,           // NuRaft#185: a server votes and counts though it forgot what it said
 };
 

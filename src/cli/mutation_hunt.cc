@@ -24,6 +24,13 @@ bool activate(const std::string& name) {
   return true;
 }
 
+// The engine whose rule it breaks is in its name.
+std::string engine_of(const HuntOptions& options) {
+  if (options.mutation == "none") return options.engine;
+  if (options.mutation.starts_with("raft-")) return "raft";
+  return options.mutation.starts_with("omni-") ? "omnipaxos" : "zab";
+}
+
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 }  // namespace
@@ -41,7 +48,7 @@ int hunt(const HuntOptions& options) {
     fmt::print("seed {}\n", seed);
     std::fflush(stdout);
     const sim::RunReport report =
-        sim::run({.engine = options.engine, .servers = options.servers, .seed = seed});
+        sim::run({.engine = engine_of(options), .servers = options.servers, .seed = seed});
     if (report.violations.empty()) continue;
     const std::string& first = report.violations.front();
     fmt::print("found at seed {} after {} seeds and {:.1f} CPU s: {}\n", seed, seeds, cpu_seconds(),

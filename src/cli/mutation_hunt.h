@@ -12,7 +12,7 @@ namespace synod::cli {
 
 struct HuntOptions {
   std::string mutation;  // of kMutationNames; "none": the code as it is
-  std::string engine = "zab";
+  std::string engine;    // of "none"; the others know theirs
   std::size_t servers = 5;
   std::uint64_t first_seed = 1;
   double cpu_seconds = 600;  // then it gives up

@@ -231,7 +231,7 @@ void Ghost::role_changed(std::size_t server, const consensus::Status& status) {
     if (!membership_.is_voter(id_of(server))) complain(server, "leads, and has no vote");
   }
   at.status = status;
-  at.counts |= status.is_serving;
+  at.counts |= status.is_serving && at.has_memory;
 }
 
 void Ghost::save_epochs(std::size_t server, const effect::SaveEpochs& epochs) {
@@ -258,6 +258,7 @@ void Ghost::epochs_saved(std::size_t server) {
   at.voted_for = saved.voted_for;
   // A promise alone is no memory: it comes with the first synchronisation, or when all are new.
   at.has_memory |= saved.current > 0 || saved.accepted == 0;
+  at.counts |= at.status.is_serving && at.has_memory;
 }
 
 void Ghost::was_cut(std::size_t server, std::optional<Zxid> last) {

@@ -85,7 +85,8 @@ class Ghost {
     // What it had on disk when that was wiped: acknowledged before, and counted by leaders after.
     std::vector<std::int64_t> lost_log;
     bool has_memory = false;  // as its disk says
-    bool counts = false;      // it knows itself: it has served since, or started so
+    bool counts = false;      // it knows itself: it has served since, or started so. (Raft may let
+                              // a server serve before it remembers.)
     bool is_damaged = false;
     std::uint64_t life = 0;
     consensus::Status status;

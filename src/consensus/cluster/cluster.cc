@@ -91,7 +91,12 @@ Cluster::Cluster(Options options, MakeEngine make_engine)
   }
 }
 
-Cluster::~Cluster() = default;
+// What is held holds its link.
+Cluster::~Cluster() {
+  for (const auto& weak : made_links_)
+    if (const auto link = weak.lock())
+      for (auto& held : link->held) held.clear();
+}
 
 // ---- the world --------------------------------------------------------------------------------
 
@@ -385,6 +390,7 @@ void Cluster::dial(NodeId from, const effect::Dial& dial) {
     link->port = port;
     link->connection = ++connections_;
     links_.push_back(link);
+    made_links_.push_back(link);
     node(from).links[dialled] = link;
     node(to).links[link->acceptor_link] = link;
     event(to, [&](Engine& engine) { engine.accepted(link->acceptor_link, port); });

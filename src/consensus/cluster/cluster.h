@@ -177,6 +177,7 @@ class Cluster {
   std::multimap<std::pair<std::int64_t, std::uint64_t>, std::function<void()>> events_;
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
   std::vector<std::shared_ptr<Link>> links_;
+  std::vector<std::weak_ptr<Link>> made_links_;
   std::vector<std::shared_ptr<Link>> holding_;  // something on its way waits for a silence to end
   std::set<std::pair<NodeId, NodeId>> cut_off_;
   std::set<std::pair<NodeId, NodeId>> silenced_;

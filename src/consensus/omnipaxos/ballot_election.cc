@@ -13,7 +13,9 @@ void BallotElection::start(Ballot promised, bool has_memory, SteadyTimeMs now) {
 }
 
 void BallotElection::begin() {
-  if (quorums_.is_voter(options_.self)) own_ = Ballot::of(1, options_.self);
+  if (!quorums_.is_voter(options_.self)) return;
+  own_ = Ballot::of(1, options_.self);
+  is_candidate_ = true;
 }
 
 void BallotElection::heard(const HeartbeatRequest& request, ServerId from) {

@@ -254,6 +254,32 @@ TEST_F(FollowerSession, ALogThatIsFetchedIsSentFromWhereItIsLacked) {
   EXPECT_THAT(effects<effect::ReadLog>(), SizeIs(1)) << "memory does not go back so far";
 }
 
+TEST_F(FollowerSession, TheLogIsReadForOneAtATime) {
+  begin(z(5, 3), entries({z(5, 2), z(5, 3)}));
+  hear(Prepare{b(1)});
+  saved();
+  said<Promise>();
+  hear(Fetch{b(1), 9, z(1, 1), false});
+  hear(Fetch{b(1), 10, z(1, 2), false});
+  auto reads = effects<effect::ReadLog>();
+  ASSERT_THAT(reads, SizeIs(1));
+  EXPECT_EQ(reads[0].after, z(1, 1));
+  engine_->log_read(link_, entries({z(1, 2), z(5, 1), z(5, 2)}), true);
+  drain();
+  EXPECT_THAT(said<Fetched>(), IsEmpty()) << "nobody waits for it any more";
+  reads = effects<effect::ReadLog>();
+  ASSERT_THAT(reads, SizeIs(1));
+  EXPECT_EQ(reads[0].after, z(1, 2));
+  engine_->log_read(link_, entries({z(5, 1)}), false);
+  engine_->log_read(link_, entries({z(5, 2)}), true);
+  drain();
+  const auto fetched = said<Fetched>();
+  ASSERT_THAT(fetched, SizeIs(3));
+  EXPECT_EQ(fetched[2].fetch, 10U);
+  EXPECT_EQ(fetched[2].previous, z(5, 2));
+  EXPECT_TRUE(fetched[2].is_end);
+}
+
 // A tree shorter than the log: until the round is accepted, its promises do not count.
 TEST_F(FollowerSession, ATreeInPlaceOfALongerLogIsMarkedFirst) {
   begin(z(5, 3), entries({z(5, 1), z(5, 2), z(5, 3)}));

@@ -390,9 +390,13 @@ void Leader::take_back_vouched() {
 
 // ---- service ----------------------------------------------------------------------------------
 
+// What comes ahead of its Accepted was said to an earlier round, perhaps of this same server: whose
+// request it was may have been told that it failed, and have gone on elsewhere.
 void Leader::deliver(ServerId from, const ServiceMessage& message) {
   const auto link = shared_->links.link_of(from);
-  if (shared_->status.is_serving && link) shared_->outbox.add(effect::Deliver{*link, message});
+  const auto follower = followers_.find(from);
+  if (!shared_->status.is_serving || !link || follower == followers_.end()) return;
+  if (follower->second.accepted_up_to()) shared_->outbox.add(effect::Deliver{*link, message});
 }
 
 void Leader::send_to_learner(LinkId link, const ServiceMessage& message) {

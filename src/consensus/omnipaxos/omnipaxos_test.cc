@@ -455,6 +455,26 @@ TEST_F(OmniPaxosStory, ServiceMessagesKeepTheirPlaceBehindEntries) {
   EXPECT_EQ(heard.front(), "5 5");
 }
 
+TEST_F(OmniPaxosStory, ARequestOfAnEarlierRoundIsNotServedInTheNext) {
+  begin({.first_counter = 0xfffffffe - 0x10005});
+  int requests = 0;
+  the().on_deliver = [&](NodeId, const effect::Deliver& delivery) {
+    requests += delivery.message.kind == ServiceMessage::Kind::kRequest;
+  };
+  the().silence(1, 3);
+  the().send_to_leader(1, {.kind = ServiceMessage::Kind::kRequest, .data = "late"});
+  const std::uint32_t before = the().status(3).epoch;
+  the().write();
+  ASSERT_TRUE(the().run_until(
+      [&] { return the().status(3).is_serving && the().status(3).epoch > before; }));
+  the().heal_all();
+  ASSERT_TRUE(settles());
+  EXPECT_EQ(requests, 0) << "the same server leads, on the same link";
+  the().send_to_leader(1, {.kind = ServiceMessage::Kind::kRequest, .data = "new"});
+  the().run_for(5);
+  EXPECT_EQ(requests, 1);
+}
+
 TEST_F(OmniPaxosStory, TouchesAreAskedForAtAPace) {
   begin();
   int wanted = 0;

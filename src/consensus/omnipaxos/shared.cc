@@ -6,6 +6,24 @@
 
 namespace synod::consensus::omnipaxos {
 
+std::uint64_t LogReads::ask(LinkId link, Zxid after, Zxid up_to) {
+  auto& asked = asked_[link];
+  asked.push_back({++last_, {link, after, up_to}});
+  if (asked.size() == 1) outbox_.add(asked.front().range);
+  return last_;
+}
+
+std::optional<std::uint64_t> LogReads::answered(LinkId link, bool is_last) {
+  const auto found = asked_.find(link);
+  if (found == asked_.end() || found->second.empty()) return std::nullopt;
+  auto& asked = found->second;
+  const std::uint64_t number = asked.front().number;
+  if (!is_last) return number;
+  asked.pop_front();
+  if (!asked.empty()) outbox_.add(asked.front().range);
+  return number;
+}
+
 void Shared::promise(Ballot ballot) {
   SYNOD_ASSERT(ballot > promised());
   const ServerId mark = is_complete() ? ServerId{} : journal.voted_for();

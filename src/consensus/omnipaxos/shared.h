@@ -18,30 +18,24 @@
 namespace synod::consensus::omnipaxos {
 
 // What was asked of the log on disk, by number: who asked may be gone, or ask for something else,
-// when the answer comes.
+// when the answer comes. One at a time for each link.
 class LogReads {
  public:
   explicit LogReads(Outbox& outbox) : outbox_(outbox) {}
 
-  std::uint64_t ask(LinkId link, Zxid after, Zxid up_to) {
-    outbox_.add(effect::ReadLog{link, after, up_to});
-    asked_[link].push_back(++last_);
-    return last_;
-  }
+  std::uint64_t ask(LinkId link, Zxid after, Zxid up_to);
   // Which one this is an answer to.
-  std::optional<std::uint64_t> answered(LinkId link, bool is_last) {
-    const auto found = asked_.find(link);
-    if (found == asked_.end() || found->second.empty()) return std::nullopt;
-    const std::uint64_t number = found->second.front();
-    if (is_last) found->second.pop_front();
-    return number;
-  }
+  std::optional<std::uint64_t> answered(LinkId link, bool is_last);
   void unlinked(LinkId link) { asked_.erase(link); }
 
  private:
+  struct Asked {
+    std::uint64_t number;
+    effect::ReadLog range;
+  };
   Outbox& outbox_;
   std::uint64_t last_ = 0;
-  std::map<LinkId, std::deque<std::uint64_t>> asked_;
+  std::map<LinkId, std::deque<Asked>> asked_;  // the first is being read
 };
 
 struct Shared {

@@ -146,7 +146,10 @@ void Leader::roll_over_when_due() {
   const Zxid last = shared_->journal.last_logged();
   // The no-op alone uses up nothing (where tests begin a term near the end).
   if (last == Zxid::of(shared_->term(), shared_->options.first_counter)) return;
-  const bool is_idle = last == shared_->journal.committed();
+  if (std::exchange(last_seen_, last) != last) quiet_since_ = shared_->now;
+  const bool is_idle =
+      last == shared_->journal.committed() &&
+      shared_->now.value - quiet_since_.value >= shared_->options.election_timeout_ms;
   if (last.counter() < (is_idle ? kRollOverSoon : kRollOverNow)) return;
   is_to_campaign_again_ = true;
   end(fmt::format("term {} has no zxids left: a new one is opened", shared_->term()));

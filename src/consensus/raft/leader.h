@@ -93,6 +93,8 @@ class Leader {
   SteadyTimeMs next_beat_;
   SteadyTimeMs next_quorum_check_;
   SteadyTimeMs next_touches_;
+  Zxid last_seen_;  // and since when nothing has come behind it
+  SteadyTimeMs quiet_since_;
 
   struct PendingRead {
     std::uint64_t token;
