@@ -578,8 +578,8 @@ std::vector<Scenario> all() {
       {"snap-to-a-deaf-learner", "19, ZOOKEEPER-3531", "a tree is sent to who does not read it",
        kSnapStopsWrites, narrow_links, play_snap_to_a_deaf_learner},
       {"crash-while-electing", "21, ZOOKEEPER-2307, -2354, -4269",
-       "power fails between the writes of the epochs, for all", kCurrentEpochNotDurable,
-       slow_disks, play_crash_while_electing},
+       "power fails between the writes of the epochs, for all", kCurrentEpochNotDurable, slow_disks,
+       play_crash_while_electing},
       {"roll-over", "23, ZOOKEEPER-1277", "the counter comes to its end", kNoRollOver,
        [](WorldOptions& options) {
          three(options);
