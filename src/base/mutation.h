@@ -39,7 +39,7 @@ enum class Mutation : std::uint8_t {
   // consensus.md 4.7, 4.8, 4.12: Omni-Paxos
   kPromiseNotDurable,  // a promise leaves before it is on disk
   kAnyPromise,         // a leader goes on with its own log, whatever was promised
-  kCompareLengthOnly,  // the longest log wins, whatever round it was accepted in
+  kCompareLengthOnly,  // the longest log wins, whatever round accepted it (rare)
   kRoundBeforeLog,     // the accepted round is on disk before the log that was accepted in it
   kAcceptOverGap,      // a broken link is taken up again where it was, with what it lost left out
   // What scenarios guard besides. "(rare)": random seeds meet it once in hundreds of runs.
