@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cli/check_history.h"
+#include "cli/connectivity_command.h"
 #include "cli/mutation_hunt.h"
 #include "cli/scenario_command.h"
 #include "cli/sim_command.h"
@@ -213,6 +214,16 @@ void add_scenarios(CLI::App& sim, Action& action) {
   on_parsed<ScenarioOptions>(*command, action, options, play_scenarios);
 }
 
+void add_connectivity(CLI::App& sim, Action& action) {
+  auto options = std::make_shared<ConnectivityOptions>();
+  CLI::App* command = sim.add_subcommand(
+      "connectivity",
+      "Which engine goes on when only one server still reaches a quorum, and how soon.");
+  command->add_option("--seeds", options->seeds, "runs of each engine with each cut");
+  command->add_option("--first-seed", options->first_seed, "of so many in a row");
+  on_parsed<ConnectivityOptions>(*command, action, options, connectivity);
+}
+
 void add_check_history(CLI::App& sim, Action& action) {
   auto history = std::make_shared<CheckHistory>();
   CLI::App* command = sim.add_subcommand(
@@ -236,6 +247,7 @@ void add_sim(CLI::App& app, Action& action) {
   auto options = std::make_shared<SimOptions>();
   add_sim_options(*command, *options);
   add_scenarios(*command, action);
+  add_connectivity(*command, action);
   add_check_history(*command, action);
 #ifdef SYNOD_MUTANTS
   auto hunted = std::make_shared<HuntOptions>();

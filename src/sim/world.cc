@@ -176,7 +176,7 @@ Options World::native_options(std::size_t server) const {
   options.self = id_of(server);
   options.membership = membership_;
   options.tick_ms = options_.tick_ms;
-  options.election_timeout_ms = 500;
+  options.election_timeout_ms = kNativeTimeoutMs;
   options.heartbeat_ms = 50;
   options.memory.entries = options_.commit_log_count;
   options.first_counter = options_.first_counter;
@@ -187,10 +187,17 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
   namespace raft = consensus::raft;
   namespace omnipaxos = consensus::omnipaxos;
   if (options_.engine == "solo") return std::make_unique<consensus::Solo>();
-  if (options_.engine == "raft")
-    return std::make_unique<raft::Raft>(native_options<raft::Options>(server));
-  if (options_.engine == "omnipaxos")
-    return std::make_unique<omnipaxos::OmniPaxos>(native_options<omnipaxos::Options>(server));
+  if (options_.engine.starts_with("raft")) {
+    auto raft = native_options<raft::Options>(server);
+    raft.pre_vote = raft.check_quorum = options_.engine == "raft";
+    return std::make_unique<raft::Raft>(std::move(raft));
+  }
+  if (options_.engine.starts_with("omnipaxos")) {
+    using enum omnipaxos::ElectionRule;
+    auto omni = native_options<omnipaxos::Options>(server);
+    omni.election = options_.engine == "omnipaxos" ? kPaper : kHappiness;
+    return std::make_unique<omnipaxos::OmniPaxos>(std::move(omni));
+  }
   consensus::zab::Options zab;
   zab.self = id_of(server);
   zab.membership = membership_;

@@ -25,7 +25,7 @@
 namespace synod::sim {
 
 struct WorldOptions {
-  std::string engine = "zab";  // one of kEngines
+  std::string engine = "zab";  // one of kEngines or kVariants
   std::size_t servers = 5;     // that vote
   std::size_t observers = 0;
   std::size_t clients = 6;
@@ -41,6 +41,11 @@ struct WorldOptions {
 };
 
 // What WorldOptions::engine may name. Solo: one server.
+// After so long without a word the native engines look for another leader.
+inline constexpr std::int64_t kNativeTimeoutMs = 500;
+// Besides, for comparison (sim/connectivity.h): Raft without PreVote and CheckQuorum, and
+// Omni-Paxos with its later rule of election.
+inline constexpr std::array<std::string_view, 2> kVariants{"raft-plain", "omnipaxos-later"};
 inline constexpr std::array<std::string_view, 4> kEngines{"zab", "raft", "omnipaxos", "solo"};
 [[nodiscard]] bool is_engine(const std::string& name);
 // Quiet and quick: what scenarios start from.

@@ -1,0 +1,129 @@
+#include "sim/connectivity.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "consensus/zab/options.h"
+#include "sim/world.h"
+
+namespace synod::sim {
+namespace {
+
+constexpr Micros kPatience = 30 * kSecond;
+
+class Measured {
+ public:
+  explicit Measured(const CutOptions& options)
+      : options_(options),
+        timeout_(election_timeout_of(options.engine)),
+        dice_(options.seed, 77),
+        world_(world_options(options)) {}
+
+  CutReport run() {
+    world_.start_all();
+    const bool is_up = world_.run_until([&] { return world_.all_serve(); }, kPatience);
+    if (!is_up) world_.complain("not all serve before anything is cut");
+    world_.run_for(2 * kSecond +
+                   static_cast<Micros>(dice_.below(static_cast<std::uint64_t>(timeout_))));
+    if (!world_.is_broken()) {
+      cut();
+      watch();
+    }
+    world_.finish();
+    report_.violations = world_.violations();
+    return report_;
+  }
+
+ private:
+  static WorldOptions world_options(const CutOptions& options) {
+    WorldOptions world = plain_options();
+    world.engine = options.engine;
+    world.servers = options.cut == Cut::kChained ? 3 : 5;
+    world.clients = 12;  // so many that one is soon where it is served
+    world.seed = options.seed;
+    world.client.think_time = 10 * kMillisecond;
+    return world;
+  }
+
+  void cut() {
+    const std::size_t leader = world_.leader().value_or(0);
+    const std::size_t star = leader == 0 ? 1 : 0;
+    if (options_.cut == Cut::kChained) {
+      const std::size_t other = 3 - leader - star;
+      return world_.block(leader, other, true);
+    }
+    if (options_.cut == Cut::kConstrained) {
+      world_.block(star, leader, true);
+      world_.run_until(
+          [&] { return world_.ghost().last_logged(star) < world_.ghost().last_committed(); },
+          timeout_ / 2);
+    }
+    for (std::size_t a = 0; a < world_.size(); ++a)
+      for (std::size_t b = a + 1; b < world_.size(); ++b)
+        if (a != star && b != star) world_.block(a, b, true);
+  }
+
+  void watch() {
+    const Micros began = world_.now();
+    const std::uint64_t changes = world_.ghost().leader_changes();
+    const std::int64_t promise = highest_promise();
+    for (std::size_t i = 0; i < world_.size(); ++i)
+      logged_ = std::max(logged_, world_.ghost().last_logged(i));
+    committed_ = world_.ghost().last_committed();
+    committed_at_ = began;
+    is_watching_ = true;
+    world_.on_effect([this](std::size_t, const consensus::Effect&) { look(); });
+    world_.run_for(options_.timeouts * timeout_);
+    is_watching_ = false;
+    note_gap();
+    if (recovered_at_) report_.recovered_after = in_timeouts(*recovered_at_ - began);
+    report_.leader_changes = world_.ghost().leader_changes() - changes;
+    report_.epochs_opened = static_cast<std::uint32_t>(highest_promise() - promise);
+  }
+
+  void look() {
+    const Zxid committed = world_.ghost().last_committed();
+    if (!is_watching_ || committed == committed_) return;
+    note_gap();
+    committed_ = committed;
+    committed_at_ = world_.now();
+    if (committed > logged_ && !recovered_at_) recovered_at_ = world_.now();
+  }
+  void note_gap() {
+    report_.longest_gap = std::max(report_.longest_gap, in_timeouts(world_.now() - committed_at_));
+  }
+
+  [[nodiscard]] std::int64_t highest_promise() {
+    std::int64_t highest = 0;
+    for (std::size_t i = 0; i < world_.size(); ++i)
+      highest = std::max(highest, world_.ghost().promised_epoch(i));
+    return options_.engine.starts_with("omnipaxos") ? highest >> 8 : highest;
+  }
+  [[nodiscard]] double in_timeouts(Micros time) const {
+    return static_cast<double>(time) / static_cast<double>(timeout_);
+  }
+
+  CutOptions options_;
+  Micros timeout_;
+  Dice dice_;
+  World world_;
+  CutReport report_;
+  bool is_watching_ = false;
+  Zxid logged_;  // by anybody, at the cut
+  Zxid committed_;
+  Micros committed_at_ = 0;
+  std::optional<Micros> recovered_at_;
+};
+
+}  // namespace
+
+// Zab's, where WorldOptions leave tick and syncLimit as they are.
+Micros election_timeout_of(std::string_view engine) {
+  const consensus::zab::Options zab;
+  const std::int64_t zab_ms = zab.sync_limit * WorldOptions{}.tick_ms;
+  return (engine == "zab" ? zab_ms : kNativeTimeoutMs) * kMillisecond;
+}
+
+CutReport play_cut(const CutOptions& options) { return Measured(options).run(); }
+
+}  // namespace synod::sim

@@ -1,0 +1,52 @@
+// Partial connectivity: links are cut so that few servers, or one, still reach a quorum, and an
+// engine goes on or does not (consensus.md 7). Not a test of right and wrong but a measurement;
+// that nothing is violated meanwhile, and that all is well once the links are whole, is checked as
+// ever.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/timeline.h"
+
+namespace synod::sim {
+
+enum class Cut : std::uint8_t {
+  kQuorumLoss,   // five; only the links of A, which does not lead, are left: a star
+  kConstrained,  // the same, the leader alone, and A behind: it lacks what is committed
+  kChained,      // three; the leader and another do not reach each other, both reach A
+};
+struct CutName {
+  Cut cut;
+  std::string_view name;
+};
+inline constexpr std::array kCutNames{CutName{Cut::kQuorumLoss, "quorum-loss"},
+                                      CutName{Cut::kConstrained, "constrained"},
+                                      CutName{Cut::kChained, "chained"}};
+
+struct CutOptions {
+  Cut cut{};
+  std::string engine = "zab";  // as WorldOptions has it
+  std::uint64_t seed = 1;      // the phase in which the links are cut, and all else
+  int timeouts = 40;           // how long they stay so
+};
+
+struct CutReport {
+  // Until an entry was committed that nobody had logged at the cut, in election timeouts; below 0:
+  // none was while the links were cut.
+  double recovered_after = -1;
+  double longest_gap = 0;            // between commits, in election timeouts
+  std::uint64_t leader_changes = 0;  // while they were cut
+  std::uint32_t epochs_opened = 0;   // promised by anybody meanwhile
+  std::vector<std::string> violations;
+};
+
+[[nodiscard]] CutReport play_cut(const CutOptions& options);
+// What the report counts in: the time without a word after which the engine's servers seek another
+// leader.
+[[nodiscard]] Micros election_timeout_of(std::string_view engine);
+
+}  // namespace synod::sim
