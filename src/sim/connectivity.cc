@@ -41,6 +41,7 @@ class Measured {
     world.servers = options.cut == Cut::kChained ? 3 : 5;
     world.clients = 12;  // so many that one is soon where it is served
     world.seed = options.seed;
+    world.trace = options.trace;
     world.client.think_time = 10 * kMillisecond;
     return world;
   }

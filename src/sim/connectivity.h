@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sim/timeline.h"
+#include "sim/trace.h"
 
 namespace synod::sim {
 
@@ -32,6 +33,7 @@ struct CutOptions {
   std::string engine = "zab";  // as WorldOptions has it
   std::uint64_t seed = 1;      // the phase in which the links are cut, and all else
   int timeouts = 40;           // how long they stay so
+  Trace::Sink trace{};
 };
 
 struct CutReport {

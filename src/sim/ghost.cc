@@ -189,10 +189,9 @@ Ghost::Leader& Ghost::leader_proposes(std::size_t server, const consensus::Entry
                                  leader->second.server + 1));
   }
   if (!is_new) return leader->second;
-  // Of the epochs before: a leader that was deposed without having heard of it may begin late.
+  // Under the epochs before: a leader that was deposed without having heard of it may begin late.
   const auto before = static_cast<std::size_t>(
-      std::ranges::lower_bound(committed_, Zxid::of(epoch, 0), {}, &CommittedEntry::zxid) -
-      committed_.begin());
+      std::ranges::lower_bound(committed_, epoch, {}, &CommittedEntry::under) - committed_.begin());
   if (before > 0 &&
       (at.log.size() < before || at.log[before - 1] != committed_[before - 1].zxid.value)) {
     complain(server, fmt::format("G6: proposes in epoch {} without {}, which is committed", epoch,
@@ -333,7 +332,9 @@ void Ghost::extend_committed(std::size_t server, std::size_t count) {
   const Server& at = servers_[server];
   while (committed_.size() < count) {
     const Zxid zxid{at.log[committed_.size()]};
-    committed_.push_back({zxid, chain_[zxid.value].bytes});
+    std::uint32_t under = std::max({zxid.epoch(), at.status.epoch, at.accepted_epoch});
+    if (!committed_.empty()) under = std::max(under, committed_.back().under);
+    committed_.push_back({zxid, chain_[zxid.value].bytes, under});
   }
   if (!is_backed(count))
     complain(server, fmt::format("G4: commits {}, and no quorum has it on disk",

@@ -21,6 +21,7 @@ namespace synod::sim {
 struct CommittedEntry {
   Zxid zxid;
   SharedBytes bytes;
+  std::uint32_t under = 0;  // the epoch of the leader that committed it, which may be a later one
 };
 
 class Ghost {
