@@ -93,7 +93,7 @@ void Follower::send_promise() {
                                   .ends = ends_of(journal.history()),
                                   .wants_tree = journal.needs_tree(),
                                   .has_memory = journal.has_memory(),
-                                  .is_complete = shared_->is_complete()});
+                                  .covered_by = shared_->covered_by()});
 }
 
 // ---- what the leader fetches here ---------------------------------------------------------------
@@ -271,7 +271,7 @@ void Follower::snapshot(ServerId peer, LinkId link, const SnapshotHead& head, By
   trees_.end_all();
   // Another promise follows, with what the tree leaves: from there the leader goes on.
   phase_ = Phase::kPromising;
-  shared_->install(link, head, std::move(first_bytes));
+  shared_->install(peer, link, head, std::move(first_bytes));
 }
 
 // ---- service ------------------------------------------------------------------------------------

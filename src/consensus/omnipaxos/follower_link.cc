@@ -27,11 +27,6 @@ void FollowerLink::refused() {
   stage_ = Stage::kRefused;
 }
 
-bool FollowerLink::promise_counts() const {
-  return promise_ && promise_->has_memory && promise_->is_complete &&
-         shared_->quorums.is_voter(server_);
-}
-
 bool FollowerLink::counts() const {
   return promise_ && promise_->has_memory && shared_->quorums.is_voter(server_);
 }

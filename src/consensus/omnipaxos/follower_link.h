@@ -47,8 +47,8 @@ class FollowerLink {
 
   // Its promise for this round, while the session lasts.
   [[nodiscard]] const std::optional<Promise>& promise() const { return promise_; }
-  // Its promise stands for all it ever accepted.
-  [[nodiscard]] bool promise_counts() const;
+  // Its promise stands by itself for all it ever accepted.
+  [[nodiscard]] bool is_complete() const { return counts() && promise_->covered_by == ServerId{}; }
   // How far it has accepted this round; nothing: it has not yet.
   [[nodiscard]] std::optional<Zxid> accepted_up_to() const { return accepted_; }
   // What it says now it will remember.

@@ -280,14 +280,15 @@ TEST_F(FollowerSession, TheLogIsReadForOneAtATime) {
   EXPECT_TRUE(fetched[2].is_end);
 }
 
-// A tree shorter than the log: until the round is accepted, its promises do not count.
+// A tree shorter than the log: until the round is accepted, its promises count only beside that of
+// the server from which it came.
 TEST_F(FollowerSession, ATreeInPlaceOfALongerLogIsMarkedFirst) {
   begin(z(5, 3), entries({z(5, 1), z(5, 2), z(5, 3)}));
   hear(Prepare{b(1)});
   saved();
   const auto promises = said<Promise>();
   ASSERT_THAT(promises, SizeIs(1));
-  EXPECT_TRUE(promises[0].is_complete);
+  EXPECT_EQ(promises[0].covered_by, ServerId{});
   const LinkId tree{6};
   engine_->accepted(tree, Port::kQuorum);
   engine_->received(tree, native::encode(native::Greeting{.engine = native::EngineTag::kOmniPaxos,
@@ -300,14 +301,14 @@ TEST_F(FollowerSession, ATreeInPlaceOfALongerLogIsMarkedFirst) {
   drain();
   ASSERT_THAT(effects_, SizeIs(2));
   ASSERT_TRUE(std::holds_alternative<effect::SaveEpochs>(effects_[0]));
-  EXPECT_EQ(std::get<effect::SaveEpochs>(effects_[0]).voted_for, ServerId{1});
+  EXPECT_EQ(std::get<effect::SaveEpochs>(effects_[0]).voted_for, ServerId{3});
   ASSERT_TRUE(std::holds_alternative<effect::ReceiveSnapshot>(effects_[1]));
   saved();
   engine_->snapshot_installed(tree, z(4, 9), {});
   drain();
   const auto after = said<Promise>();
   ASSERT_THAT(after, SizeIs(1));
-  EXPECT_FALSE(after[0].is_complete);
+  EXPECT_EQ(after[0].covered_by, ServerId{3});
   EXPECT_EQ(after[0].ends.front(), z(4, 9));
   hear(AcceptSync{b(1), after[0].number, z(4, 9), z(4, 9), {}});
   saved();
@@ -316,7 +317,7 @@ TEST_F(FollowerSession, ATreeInPlaceOfALongerLogIsMarkedFirst) {
   saved();
   const auto complete = said<Promise>();
   ASSERT_THAT(complete, SizeIs(1));
-  EXPECT_TRUE(complete[0].is_complete);
+  EXPECT_EQ(complete[0].covered_by, ServerId{});
 }
 
 TEST_F(FollowerSession, AMessageThatMakesNoSenseCostsItsLink) {

@@ -90,13 +90,21 @@ void Leader::on_refusal(ServerId from) {
 void Leader::choose_when_promised() {
   if (phase_ != Phase::kPrepare || !shared_->is_settled()) return;
   Servers promised;
-  if (shared_->is_complete()) add_to(promised, shared_->options.self);
+  if (is_covered(shared_->covered_by())) add_to(promised, shared_->options.self);
   for (const auto& [server, follower] : followers_)
-    if (follower.promise_counts()) add_to(promised, server);
+    if (follower.counts() && is_covered(follower.promise()->covered_by)) add_to(promised, server);
   if (!shared_->quorums.is_read_quorum(promised)) return;
   const auto best = maximal();
   if (!best) return taken_over();
   take_over_from(*best);
+}
+
+// Who lost a part of what it accepted counts beside the server that has what was chosen of it.
+bool Leader::is_covered(ServerId by) const {
+  if (by == ServerId{}) return true;
+  if (by == shared_->options.self) return shared_->covered_by() == ServerId{};
+  const auto follower = followers_.find(by);
+  return follower != followers_.end() && follower->second.is_complete();
 }
 
 // Whatever was chosen is in the longest log of those accepted in the latest round.
@@ -106,7 +114,7 @@ std::optional<ServerId> Leader::maximal() const {
   Ballot round = shared_->accepted_round();
   Zxid last = shared_->journal.last_logged();
   for (const auto& [server, follower] : followers_) {
-    if (!follower.promise_counts() || !is_behind(round, last, *follower.promise())) continue;
+    if (!follower.is_complete() || !is_behind(round, last, *follower.promise())) continue;
     best = server;
     round = follower.promise()->accepted_round;
     last = follower.promise()->ends.front();
@@ -166,7 +174,7 @@ void Leader::snapshot(ServerId peer, LinkId link, const SnapshotHead& head, Byte
                          head.zxid >= shared_->journal.committed();
   if (!is_wanted) return shared_->links.close(link, "no tree is wanted here now");
   phase_ = Phase::kInstalling;
-  shared_->install(link, head, std::move(first_bytes));
+  shared_->install(peer, link, head, std::move(first_bytes));
 }
 
 void Leader::taken_over() {

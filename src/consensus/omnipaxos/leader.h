@@ -78,6 +78,7 @@ class Leader {
 
   // ---- taking over
   void choose_when_promised();
+  [[nodiscard]] bool is_covered(ServerId by) const;
   [[nodiscard]] std::optional<ServerId> maximal() const;  // nothing: it is our own
   void take_over_from(ServerId server);
   void fetch();

@@ -10,6 +10,7 @@ namespace {
 
 using native::Fields;
 using native::put_bytes;
+using native::put_server;
 using native::put_u32;
 using native::put_u64;
 using native::put_u8;
@@ -20,6 +21,7 @@ struct Writer {
   Bytes& out;
   void operator()(std::uint64_t number) { put_u64(out, number); }
   void operator()(Zxid zxid) { put_zxid(out, zxid); }
+  void operator()(ServerId server) { put_server(out, server); }
   void operator()(Ballot ballot) { put_u32(out, ballot.epoch); }
   void operator()(bool is_so) { put_u8(out, is_so ? 1 : 0); }
   void operator()(const std::vector<Zxid>& zxids) {
@@ -40,6 +42,7 @@ struct Reader {
   bool makes_sense = true;
   void operator()(std::uint64_t& number) { number = in.u64(); }
   void operator()(Zxid& zxid) { zxid = in.zxid(); }
+  void operator()(ServerId& server) { server = in.server(); }
   void operator()(Ballot& ballot) { ballot.epoch = in.u32(); }
   void operator()(bool& is_so) {
     const std::uint8_t byte = in.u8();
@@ -80,7 +83,7 @@ void visit_fields(Visitor& field, M& m) {
     field(m.ballot);
   } else if constexpr (std::is_same_v<T, Promise>) {
     field(m.ballot), field(m.number), field(m.accepted_round), field(m.ends);
-    field(m.wants_tree), field(m.has_memory), field(m.is_complete);
+    field(m.wants_tree), field(m.has_memory), field(m.covered_by);
   } else if constexpr (std::is_same_v<T, Fetch>) {
     field(m.ballot), field(m.number), field(m.after), field(m.wants_tree);
   } else if constexpr (std::is_same_v<T, Fetched>) {

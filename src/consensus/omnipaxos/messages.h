@@ -63,7 +63,8 @@ struct Promise {
   std::vector<Zxid> ends;
   bool wants_tree = false;  // its log cannot be cut
   bool has_memory = true;
-  bool is_complete = true;  // what it accepted it still has
+  // Nobody: what it accepted it still has. Otherwise this server has all of that which was chosen.
+  ServerId covered_by{};
   friend bool operator==(const Promise&, const Promise&) = default;
 };
 // The leader lacks what follows on this in the log of who promised.

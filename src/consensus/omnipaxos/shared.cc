@@ -26,8 +26,7 @@ std::optional<std::uint64_t> LogReads::answered(LinkId link, bool is_last) {
 
 void Shared::promise(Ballot ballot) {
   SYNOD_ASSERT(ballot > promised());
-  const ServerId mark = is_complete() ? ServerId{} : journal.voted_for();
-  journal.save_epochs(ballot.epoch, journal.current_epoch(), mark);
+  journal.save_epochs(ballot.epoch, journal.current_epoch(), covered_by());
 }
 
 void Shared::accept_round(Ballot ballot) {
@@ -35,10 +34,11 @@ void Shared::accept_round(Ballot ballot) {
   journal.save_epochs(ballot.epoch, ballot.epoch, journal.voted_for());
 }
 
-void Shared::install(LinkId link, const SnapshotHead& head, Bytes first_bytes) {
+void Shared::install(ServerId from, LinkId link, const SnapshotHead& head, Bytes first_bytes) {
   SYNOD_ASSERT(!installing);
-  if (head.zxid < journal.last_logged() && is_complete() && accepted_round() < promised())
-    journal.save_epochs(journal.accepted_epoch(), journal.current_epoch(), options.self);
+  const bool is_complete = covered_by() == ServerId{};
+  if (head.zxid < journal.last_logged() && is_complete && accepted_round() < promised())
+    journal.save_epochs(journal.accepted_epoch(), journal.current_epoch(), from);
   installing = link;
   outbox.add(effect::ReceiveSnapshot{link, head.zxid, std::move(first_bytes)});
 }

@@ -54,16 +54,17 @@ struct Shared {
   [[nodiscard]] Ballot accepted_round() const { return {journal.current_epoch()}; }
   // All that a promise claims is on disk, and stays as it is.
   [[nodiscard]] bool is_settled() const { return journal.is_settled() && !installing; }
-  // False: a tree came in place of a log that was longer, and what it lacks may have been accepted.
-  // In place of a vote, which binds nobody here, stands the mark of that; the round that it was
-  // taken for ends it, once accepted.
-  [[nodiscard]] bool is_complete() const {
-    return journal.voted_for().value == 0 || accepted_round() == promised();
+  // Somebody: a tree came in place of a log that was longer, and what it lacks may have been
+  // accepted. Whatever of that was chosen is in this server's log, from where the tree came. Kept
+  // in place of a vote, which binds nobody here; the round that it was taken for ends it, once
+  // accepted.
+  [[nodiscard]] ServerId covered_by() const {
+    return accepted_round() == promised() ? ServerId{} : journal.voted_for();
   }
 
   void promise(Ballot ballot);
   void accept_round(Ballot ballot);
-  void install(LinkId link, const SnapshotHead& head, Bytes first_bytes);
+  void install(ServerId from, LinkId link, const SnapshotHead& head, Bytes first_bytes);
   void send(ServerId peer, const Message& message) { links.send(peer, encode(message)); }
   void set_status(Status changed);
 };
