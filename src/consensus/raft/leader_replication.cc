@@ -102,9 +102,11 @@ void Leader::log_read(LinkId link, std::optional<std::vector<Entry>> entries, bo
   if (!part.empty()) send_entries(*peer, progress, std::move(part));
 }
 
-// Which position the tree has is known when it leaves: more may be committed by then.
+// Which position the tree has is known when it leaves: more may be committed by then. The link of
+// an earlier tree may still be open; that tree has arrived, else nothing would be read for the peer.
 void Leader::begin_snapshot(ServerId peer, Progress& progress) {
-  if (!progress.snapshot_link()) progress.begin_snapshot(shared_->links.begin_snapshot(peer, {}));
+  if (const auto earlier = progress.snapshot_link()) shared_->links.close(*earlier);
+  progress.begin_snapshot(shared_->links.begin_snapshot(peer, {}));
 }
 
 void Leader::snapshot_linked(ServerId peer, LinkId link) {

@@ -99,6 +99,10 @@ class RaftServer : public testing::Test {
         cuts_.push_back(cut->after);
       else if (auto* index = std::get_if<effect::ReadIndex>(&effect))
         reads_.push_back(index->token);
+      else if (auto* read = std::get_if<effect::ReadLog>(&effect))
+        log_reads_.push_back(read->link);
+      else if (auto* dial = std::get_if<effect::Dial>(&effect))
+        dials_.push_back(dial->link);
     }
   }
   void note(const effect::Send& send) {
@@ -136,6 +140,8 @@ class RaftServer : public testing::Test {
   Zxid committed_;
   std::vector<Zxid> cuts_;
   std::vector<std::uint64_t> reads_;
+  std::vector<LinkId> log_reads_;
+  std::vector<LinkId> dials_;
 };
 
 // ---- votes ------------------------------------------------------------------------------------
@@ -366,6 +372,43 @@ TEST_F(RaftServer, Dissertation10_2_1_TheLeaderCountsItselfOnceItHasItOnDisk) {
   EXPECT_EQ(committed_, Zxid{});
   flush();
   EXPECT_EQ(committed_, Zxid::of(2, 1));
+}
+
+// The link of the first tree is still there when the follower needs another: it has nothing to say
+// any more. (The leader went on asking the log that could not answer, without end: seed 900094.)
+TEST_F(RaftServer, Section7_ASecondTreeFollowsTheFirst) {
+  begin({entry(1, 1), entry(1, 2), entry(1, 3)}, 1, {},
+        [](Options& options) { options.memory.entries = 1; });
+  lead(2);
+  flush();
+  const auto commit = [&](Zxid match) {
+    for (const int peer : {2, 3})
+      hear(peer, message::Appended{.term = 2, .match = match, .has_memory = true});
+    carry_out();
+  };
+  const auto log_cannot_answer = [&] {
+    ASSERT_THAT(log_reads_, ElementsAre(LinkId{8}));
+    log_reads_.clear();
+    raft_->log_read(LinkId{8}, std::nullopt, true);
+    carry_out();
+    EXPECT_THAT(log_reads_, IsEmpty());
+  };
+  commit(Zxid::of(2, 1));
+  hear(4, message::Refused{.term = 2, .prev = Zxid::of(1, 3), .hint = {}, .has_memory = true});
+  carry_out();
+  log_cannot_answer();
+  ASSERT_EQ(dials_.size(), 1U);
+  raft_->linked(dials_[0]);
+  carry_out();
+  hear(4, message::Appended{.term = 2, .match = Zxid::of(2, 1), .has_memory = true});
+  for (const std::uint32_t counter : {2U, 3U, 4U}) raft_->propose(entry(2, counter));
+  flush();
+  commit(Zxid::of(2, 4));
+  hear(4, message::Refused{
+              .term = 2, .prev = Zxid::of(2, 4), .hint = Zxid::of(2, 1), .has_memory = true});
+  carry_out();
+  log_cannot_answer();
+  EXPECT_EQ(dials_.size(), 2U);
 }
 
 TEST_F(RaftServer, WhoHasForgottenDoesNotCount) {
