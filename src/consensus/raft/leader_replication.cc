@@ -103,7 +103,8 @@ void Leader::log_read(LinkId link, std::optional<std::vector<Entry>> entries, bo
 }
 
 // Which position the tree has is known when it leaves: more may be committed by then. The link of
-// an earlier tree may still be open; that tree has arrived, else nothing would be read for the peer.
+// an earlier tree may still be open; that tree has arrived, else nothing would be read for the
+// peer.
 void Leader::begin_snapshot(ServerId peer, Progress& progress) {
   if (const auto earlier = progress.snapshot_link()) shared_->links.close(*earlier);
   progress.begin_snapshot(shared_->links.begin_snapshot(peer, {}));
