@@ -118,8 +118,8 @@ class Cluster {
   [[nodiscard]] bool is_committed(const std::string& bytes) const;
   [[nodiscard]] const std::vector<Entry>& committed() const { return committed_; }
   [[nodiscard]] const Membership& membership() const { return configurations_.rbegin()->second; }
-  // How often it was changed, as far as that is committed.
-  [[nodiscard]] std::size_t configuration_count() const { return configurations_.size() - 1; }
+  // All that were committed, and the first.
+  [[nodiscard]] const std::map<Zxid, Membership>& configurations() const { return configurations_; }
   [[nodiscard]] const std::map<std::uint32_t, NodeId>& leaders() const { return leader_of_; }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }

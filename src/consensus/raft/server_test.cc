@@ -31,7 +31,8 @@ class RaftServer : public testing::Test {
              const std::function<void(Options&)>& adjust = {}) {
     Options options{.self = ServerId{1}, .election_timeout_ms = kT};
     for (std::int64_t id = 1; id <= 5; ++id)
-      options.membership.members[ServerId{id}] = Member{.quorum = {{"s", 1}}, .election = {}};
+      options.membership.members[ServerId{id}] =
+          Member{.quorum = {{"s", 1}}, .election = {{"s", 2}}};
     if (adjust) adjust(options);
     raft_ = std::make_unique<Raft>(options);
     // An entry before the first says what that is behind.
