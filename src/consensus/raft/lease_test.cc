@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "consensus/raft/story.h"
+#include "consensus/raft/test_story.h"
 
 namespace synod::consensus::raft {
 namespace {

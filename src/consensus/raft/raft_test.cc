@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "consensus/raft/story.h"
+#include "consensus/raft/test_story.h"
 
 namespace synod::consensus::raft {
 namespace {

@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "consensus/raft/story.h"
+#include "consensus/raft/test_story.h"
 
 namespace synod::consensus::raft {
 namespace {
