@@ -13,6 +13,7 @@ struct SimOptions {
   std::string engine = "zab";
   std::size_t servers = 5;
   std::size_t observers = 0;
+  std::size_t spares = 0;  // no members at first; with any, the membership changes during the run
   std::uint64_t seeds = 100;
   std::uint64_t first_seed = 1;
   std::string faults = "all";  // all, none, or kinds with commas between them
