@@ -31,7 +31,7 @@ enum class Mutation : std::uint8_t {
   kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
   kVoteBeforeFlush,          // a vote claims what is not on disk
   // consensus.md 3.12, 3.13: Raft
-  kRaftVoteNotDurable,           // a vote leaves before it is on disk (rare)
+  kRaftVoteNotDurable,           // a vote leaves before it is on disk
   kRaftTwoVotesInATerm,          // whom this server voted for in the term is not looked at
   kRaftPriorTermByCounting,      // an entry of an earlier term commits by counting (rare)
   kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have

@@ -125,14 +125,13 @@ World::World(WorldOptions options)
                                        machines + options_.clients, options_.network);
   ghost_ = std::make_unique<Ghost>(files_.front(), machines, options_.first_counter,
                                    [this](std::string text) { complain(std::move(text)); });
-  if (options_.engine == "zab") {
-    claims_ = std::make_unique<WireClaims>(
-        *ghost_,
-        [this](std::size_t server, const std::string& name) {
-          return servers_[server]->disk().durable_epoch(name);
-        },
-        [this](std::string text) { complain(std::move(text)); });
-  }
+  claims_ = make_claims(options_.engine,
+                        {.ghost = *ghost_,
+                         .durable_text =
+                             [this](std::size_t server, const std::string& name) {
+                               return servers_[server]->disk().durable_text(name);
+                             },
+                         .complain = [this](std::string text) { complain(std::move(text)); }});
   // Who is to join is told of the members, and of itself.
   for (std::size_t i = options_.servers + options_.observers; i < machines; ++i)
     files_[i].members[id_of(i)] = member(i, false);
