@@ -214,8 +214,7 @@ void add_convert(CLI::App& app, const CommandLine& line, Action& action) {
                    "the old engine, of directories that do not say (else they are zab's)")
       ->check(is_engine);
   command->add_option("--lost", options->lost, "a member whose directory is gone; again for others")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command->add_flag("--dry-run", options->is_dry_run, "say what would be done, and change nothing");
   command->add_flag("--accept-lost-writes", options->accepts_lost_writes,
                     "go on without a quorum: what was acknowledged may be gone");

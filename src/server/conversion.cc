@@ -104,6 +104,7 @@ class Carrier {
  private:
   Result<void> load();
   Result<void> mark(const ConvertedMember& member);
+  Result<void> make_room(const storage::DataDirectory& directory);
   Result<void> install(const ConvertedMember& member);
   Result<void> write_tree(const ConvertedMember& member, replica::StateWriter& writer);
   Result<void> save_epochs(const std::string& directory);
@@ -151,14 +152,24 @@ Result<void> Carrier::mark(const ConvertedMember& member) {
 }
 
 // What a server was installing when it stopped is finished first: the file that it speaks of may
-// have the name of ours.
-Result<void> Carrier::install(const ConvertedMember& member) {
-  const storage::DataDirectory& directory = member.directory;
+// have the name of ours. What it was writing is of no use to anybody.
+Result<void> Carrier::make_room(const storage::DataDirectory& directory) {
   auto made = files_.perform({op::MakeDirectory{.path = directory.snapshots()},
                               op::MakeDirectory{.path = directory.logs()}});
   if (!made) return made;
   const auto finished = storage::finish_install(files_, directory);
   if (!finished) return std::unexpected(finished.error());
+  const auto entries = files_.list(directory.snapshots());
+  if (!entries) return std::unexpected(entries.error());
+  storage::FileBatch removals;
+  for (const std::string& name : storage::unfinished_among(*entries))
+    removals.emplace_back(op::Remove{.path = directory.snapshots() + "/" + name});
+  return files_.perform(std::move(removals));
+}
+
+Result<void> Carrier::install(const ConvertedMember& member) {
+  const storage::DataDirectory& directory = member.directory;
+  if (auto made = make_room(directory); !made) return made;
   replica::StateWriter writer(*tree_, {.directory = directory.snapshots(), .zxid = {}}, handles_);
   if (auto written = write_tree(member, writer); !written) {
     static_cast<void>(files_.perform(writer.file().abandon()));
