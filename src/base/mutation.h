@@ -54,6 +54,7 @@ enum class Mutation : std::uint8_t {
   kLeadsAlone,           // 30: a leader that no quorum hears goes on
   kReadIndexUnasked,     // 30: a leader answers reads without asking whether it still leads (rare)
   kWipedVotes,           // NuRaft#185: a server votes and counts though it forgot what it said
+  kSerialUnchecked,      // Raft 8: a command is repeated without asking whether it was executed
 };
 
 struct MutationName {
@@ -99,6 +100,7 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kLeadsAlone, "leads-alone"},
     MutationName{Mutation::kReadIndexUnasked, "read-index-unasked"},
     MutationName{Mutation::kWipedVotes, "wiped-votes"},
+    MutationName{Mutation::kSerialUnchecked, "serial-unchecked"},
 };
 
 #ifdef SYNOD_MUTANTS

@@ -30,6 +30,7 @@ struct WorldOptions {
   std::size_t observers = 0;
   std::size_t spares = 0;  // that are no members yet; with any, the membership may be changed
   std::size_t clients = 6;
+  std::size_t command_clients = 0;  // of these, so many run commands (commands.h)
   std::uint64_t seed = 1;
   Trace::Sink trace;
   // Drawn from the seed unless a scenario sets them (drawn_options).
