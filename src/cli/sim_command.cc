@@ -16,6 +16,7 @@
 #include <sstream>
 #include <utility>
 
+#include "cli/connectivity_command.h"
 #include "server/four_letter_words.h"
 #include "sim/simulation.h"
 
@@ -381,7 +382,15 @@ void run_seeds(const SimOptions& options, const RunOptions& run, Tally& tally,
 
 }  // namespace
 
-int sim(const SimOptions& options) {
+int sim(const SimOptions& given) {
+  SimOptions options = given;
+  if (!options.scenarios.empty())
+    return connectivity({.scenarios = options.scenarios,
+                         .engine = options.engine,
+                         .seeds = options.seeds == 0 ? 20 : options.seeds,
+                         .first_seed = options.first_seed});
+  if (options.engine.empty()) options.engine = "zab";
+  if (options.seeds == 0) options.seeds = 100;
   const auto run = run_options(options);
   if (!run) return kBadUse;
   if (options.is_traced) return trace(*run);

@@ -10,10 +10,12 @@
 namespace synod::cli {
 
 struct SimOptions {
-  std::string engine = "zab";
+  std::vector<std::string>
+      scenarios;       // published ones (connectivity_command.h), in place of faults
+  std::string engine;  // empty: zab; of a scenario: all
   std::size_t servers = 5;
   std::size_t observers = 0;
-  std::uint64_t seeds = 100;
+  std::uint64_t seeds = 0;  // 0: 100; of a scenario: 20
   std::uint64_t first_seed = 1;
   std::string faults = "all";  // all, none, or kinds with commas between them
   std::string only;  // of the faults drawn, those with these numbers (what a shrunk run says)

@@ -17,7 +17,7 @@ namespace synod::sim {
 
 enum class Cut : std::uint8_t {
   kQuorumLoss,   // five; only the links of A, which does not lead, are left: a star
-  kConstrained,  // the same, the leader alone, and A behind: it lacks what is committed
+  kConstrained,  // the same and the leader alone; A lost it half a timeout before, and is behind
   kChained,      // three; the leader and another do not reach each other, both reach A
 };
 struct CutName {
@@ -25,14 +25,14 @@ struct CutName {
   std::string_view name;
 };
 inline constexpr std::array kCutNames{CutName{Cut::kQuorumLoss, "quorum-loss"},
-                                      CutName{Cut::kConstrained, "constrained"},
+                                      CutName{Cut::kConstrained, "constrained-election"},
                                       CutName{Cut::kChained, "chained"}};
 
 struct CutOptions {
   Cut cut{};
   std::string engine = "zab";  // as WorldOptions has it
   std::uint64_t seed = 1;      // the phase in which the links are cut, and all else
-  int timeouts = 40;           // how long they stay so
+  int timeouts = 20;           // how long they stay so
   Trace::Sink trace{};
 };
 
