@@ -25,7 +25,8 @@ synod_folder(NAME replica SANS_IO DEPS primary state storage consensus TEST_DEPS
 synod_folder(NAME sim/check DEPS jute LIBS Boost::json)
 synod_folder(NAME sim/models SANS_IO DEPS consensus/native consensus/omnipaxos TEST_DEPS consensus/cluster)
 synod_folder(NAME sim DEPS replica consensus/zab consensus/raft consensus/omnipaxos consensus/solo sim/check sim/models)
+synod_folder(NAME sim/report DEPS sim)
 synod_folder(NAME net DEPS replica LIBS synod_asio OpenSSL::SSL PCH asio)
 synod_folder(NAME server DEPS net consensus/solo consensus/zab consensus/raft consensus/omnipaxos
              LIBS synod_asio spdlog::spdlog Boost::json PCH asio)
-synod_folder(NAME cli DEPS server sim LIBS CLI11::CLI11)
+synod_folder(NAME cli DEPS server sim sim/report LIBS CLI11::CLI11)

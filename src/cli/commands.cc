@@ -64,12 +64,14 @@ void add_sim_options(CLI::App& command, SimOptions& options) {
   command.add_option("--engine", options.engine, "zab (the default), raft, omnipaxos, or solo");
   command.add_option("--servers", options.servers, "that vote");
   command.add_option("--observers", options.observers, "that do not");
-  command.add_option("--seeds", options.seeds, "how many runs (100)");
+  command.add_option("--seeds", options.seeds, "how many runs (100; 20 in a report)");
   command.add_option("--first-seed", options.first_seed, "of so many in a row");
   command.add_option("--faults", options.faults, "all, none, or kinds: kill,power-cut,…");
   command.add_option("--only", options.only, "of the faults drawn, those with these numbers");
   command.add_option("--seconds", options.seconds, "simulated, before everything is healed");
   command.add_option("--jobs", options.jobs, "processes");
+  command.add_option("--report", options.report,
+                     "a file: an HTML page with who led, what was committed, and bytes per link");
   command.add_flag("--trace", options.is_traced, "one seed, and all that happens");
   command.add_flag("--verbose", options.is_verbose, "a line for each seed");
 }

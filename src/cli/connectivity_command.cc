@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/report_command.h"
 #include "sim/connectivity.h"
+#include "sim/report/page.h"
 
 namespace synod::cli {
 namespace {
@@ -56,6 +58,23 @@ class Cell {
     changes_.push_back(report.leader_changes);
     epochs_.push_back(report.epochs_opened);
   }
+  // For a report: name, recovered, after, gap, leaders, epochs, published.
+  [[nodiscard]] std::vector<std::string> row(const Row& row, std::size_t cut) const {
+    const auto both = [](const auto& numbers) {
+      const auto [median, worst] = spread_of(numbers);
+      if constexpr (std::is_same_v<decltype(median), const double>)
+        return fmt::format("{:.1f} / {:.1f}", median, worst);
+      else
+        return fmt::format("{} / {}", median, worst);
+    };
+    return {std::string(row.name),
+            fmt::format("{} of {}", recovered_.size(), runs_),
+            recovered_.empty() ? "-" : both(recovered_),
+            both(gaps_),
+            both(changes_),
+            both(epochs_),
+            std::string(row.published.at(cut))};
+  }
   void print(std::string_view cut, std::string_view engine, std::string_view published) const {
     const auto [soon, late] = spread_of(recovered_);
     const auto [gap, longest_gap] = spread_of(gaps_);
@@ -77,18 +96,38 @@ class Cell {
   std::vector<std::uint32_t> epochs_;
 };
 
+sim::report::Group empty_group(const sim::CutName& cut, const Row& row) {
+  const sim::Micros timeout = sim::election_timeout_of(row.engine);
+  return {.title = fmt::format("{}: {}", cut.name, row.name),
+          .note = "",
+          .unit = timeout,
+          .unit_name = fmt::format("election timeouts since the cut (each {} ms)",
+                                   timeout / sim::kMillisecond),
+          .bin = timeout / 2,
+          .seeds = {},
+          .runs = {}};
+}
+
 // True: no run violated anything.
-bool play(const ConnectivityOptions& options, std::size_t cut, const Row& row) {
+bool play(const ConnectivityOptions& options, std::size_t cut, const Row& row,
+          sim::report::Section& section) {
   const bool shows_progress = isatty(STDERR_FILENO) != 0;
   const sim::CutName& name = sim::kCutNames.at(cut);
   bool is_clean = true;
   Cell cell;
+  sim::report::Group group = empty_group(name, row);
   for (std::uint64_t i = 0; i < options.seeds; ++i) {
     if (shows_progress) fmt::print(stderr, "\r{} {} {}  ", name.name, row.name, i + 1);
     const std::uint64_t seed = options.first_seed + i;
-    const sim::CutReport report =
-        sim::play_cut({.cut = name.cut, .engine = std::string(row.engine), .seed = seed});
+    sim::CutReport report = sim::play_cut({.cut = name.cut,
+                                           .engine = std::string(row.engine),
+                                           .seed = seed,
+                                           .is_recorded = !options.report.empty()});
     cell.add(report);
+    if (report.record && report.violations.empty()) {
+      group.seeds.push_back(seed);
+      group.runs.push_back(std::move(*report.record));
+    }
     for (const std::string& violation : report.violations) {
       is_clean = false;
       fmt::print("{} {} seed {}: {}\n", name.name, row.engine, seed, violation);
@@ -96,6 +135,8 @@ bool play(const ConnectivityOptions& options, std::size_t cut, const Row& row) {
   }
   if (shows_progress) fmt::print(stderr, "\r{:60}\r", "");
   cell.print(name.name, row.name, row.published.at(cut));
+  section.summary.rows.push_back(cell.row(row, cut));
+  if (!group.runs.empty()) section.groups.push_back(std::move(group));
   return is_clean;
 }
 
@@ -113,6 +154,37 @@ std::optional<std::vector<std::size_t>> cuts_named(const std::vector<std::string
     cuts.push_back(static_cast<std::size_t>(found - sim::kCutNames.begin()));
   }
   return cuts;
+}
+
+sim::report::Section empty_section(std::size_t cut) {
+  static constexpr std::array kStories{
+      "Five servers. Of all links only those of one server are left, which does not lead: a star. "
+      "Its centre alone reaches a quorum.",
+      "Five servers. The centre of the star loses the leader half a timeout before the others do, "
+      "and so is behind; then the leader reaches nobody, and the others the centre only.",
+      "Three servers. The leader and another do not reach each other; the third reaches both."};
+  return {.title = std::string(sim::kCutNames.at(cut).name),
+          .text = kStories.at(cut),
+          .summary = {.head = {"engine", "recovered", "after", "longest gap", "new leaders",
+                               "new epochs", "published"},
+                      .rows = {}},
+          .groups = {}};
+}
+
+sim::report::Page empty_page(const ConnectivityOptions& options) {
+  return {.title = "Which engine goes on when links are cut",
+          .text = fmt::format(
+              "Links were cut for {} election timeouts, at another moment in each of {} runs. "
+              "Recovered: an entry was committed that nobody had logged at the cut; after so many "
+              "election timeouts. Gap: between commits, in election timeouts. Of these and of new "
+              "leaders and epochs: median / worst. Published: down-time in election timeouts, or "
+              "what the paper's table says.",
+              sim::CutOptions{}.timeouts, options.seeds),
+          .command = fmt::format("synod sim --scenario {}{} --seeds {} --first-seed {} --report {}",
+                                 fmt::join(options.scenarios, ","),
+                                 options.engine.empty() ? "" : " --engine " + options.engine,
+                                 options.seeds, options.first_seed, options.report),
+          .sections = {}};
 }
 
 }  // namespace
@@ -137,8 +209,12 @@ int connectivity(const ConnectivityOptions& options) {
       sim::CutOptions{}.timeouts, options.seeds, "cut", "engine", "recovered", "after", "gap",
       "new leaders", "new epochs", "published");
   bool is_clean = true;
-  for (const std::size_t cut : *cuts)
-    for (const Row& row : rows) is_clean &= play(options, cut, row);
+  sim::report::Page page = empty_page(options);
+  for (const std::size_t cut : *cuts) {
+    page.sections.push_back(empty_section(cut));
+    for (const Row& row : rows) is_clean &= play(options, cut, row, page.sections.back());
+  }
+  if (!options.report.empty()) is_clean &= write_report(options.report, page);
   return is_clean ? 0 : 1;
 }
 

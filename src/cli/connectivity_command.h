@@ -13,10 +13,11 @@ struct ConnectivityOptions {
   std::string engine;        // empty: all, and the models
   std::uint64_t seeds = 20;  // each cuts at another moment
   std::uint64_t first_seed = 1;
+  std::string report;  // a file for the page with plots; empty: none
 };
 
-// Prints a table, engine by cut. The exit status: 0, 1 where a run violated what must always hold,
-// 2 for a name that is not known.
+// Prints a table, engine by cut. The exit status: 0, 1 where a run violated what must always hold
+// or the report cannot be written, 2 for a name that is not known.
 [[nodiscard]] int connectivity(const ConnectivityOptions& options);
 
 }  // namespace synod::cli

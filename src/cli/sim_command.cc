@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "cli/connectivity_command.h"
+#include "cli/report_command.h"
 #include "server/four_letter_words.h"
 #include "sim/simulation.h"
 
@@ -79,6 +80,14 @@ std::optional<RunOptions> run_options(const SimOptions& options) {
     }
   }
   return run;
+}
+
+std::string report_command(const SimOptions& options) {
+  return fmt::format(
+      "synod sim --engine {} --servers {} --observers {} --seeds {} --first-seed {} --seconds {} "
+      "--faults {} --report {}",
+      options.engine, options.servers, options.observers, options.seeds, options.first_seed,
+      options.seconds, options.faults, options.report);
 }
 
 std::string replay_command(const SimOptions& options, std::uint64_t seed, const std::string& only) {
@@ -384,15 +393,26 @@ void run_seeds(const SimOptions& options, const RunOptions& run, Tally& tally,
 
 int sim(const SimOptions& given) {
   SimOptions options = given;
+  const bool is_few = !options.scenarios.empty() || !options.report.empty();
+  if (options.seeds == 0) options.seeds = is_few ? 20 : 100;
+  if (!options.report.empty() && options.seeds < kReportSeedsMin) {
+    fmt::print(stderr, "a report wants {} seeds at least\n", kReportSeedsMin);
+    return kBadUse;
+  }
   if (!options.scenarios.empty())
     return connectivity({.scenarios = options.scenarios,
                          .engine = options.engine,
-                         .seeds = options.seeds == 0 ? 20 : options.seeds,
-                         .first_seed = options.first_seed});
+                         .seeds = options.seeds,
+                         .first_seed = options.first_seed,
+                         .report = options.report});
   if (options.engine.empty()) options.engine = "zab";
-  if (options.seeds == 0) options.seeds = 100;
   const auto run = run_options(options);
   if (!run) return kBadUse;
+  if (!options.report.empty())
+    return report_runs({.run = *run,
+                        .seeds = options.seeds,
+                        .file = options.report,
+                        .command = report_command(options)});
   if (options.is_traced) return trace(*run);
   Tally tally;
   std::vector<Result> failures;

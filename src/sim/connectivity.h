@@ -6,10 +6,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sim/recorder.h"
 #include "sim/timeline.h"
 #include "sim/trace.h"
 
@@ -33,6 +35,7 @@ struct CutOptions {
   std::string engine = "zab";  // as WorldOptions has it
   std::uint64_t seed = 1;      // the phase in which the links are cut, and all else
   int timeouts = 20;           // how long they stay so
+  bool is_recorded = false;
   Trace::Sink trace{};
 };
 
@@ -43,6 +46,7 @@ struct CutReport {
   double longest_gap = 0;            // between commits, in election timeouts
   std::uint64_t leader_changes = 0;  // while they were cut
   std::uint32_t epochs_opened = 0;   // promised by anybody meanwhile
+  std::optional<RunRecord> record;   // from a little before the cut, which is its zero
   std::vector<std::string> violations;
 };
 
