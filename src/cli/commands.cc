@@ -64,6 +64,8 @@ void add_sim_options(CLI::App& command, SimOptions& options) {
   command.add_option("--engine", options.engine, "zab (the default), raft, omnipaxos, or solo");
   command.add_option("--servers", options.servers, "that vote");
   command.add_option("--observers", options.observers, "that do not");
+  command.add_option("--spares", options.spares,
+                     "that are no members at first; with any, the membership changes all the time");
   command.add_option("--seeds", options.seeds, "how many runs (100; 20 in a report)");
   command.add_option("--first-seed", options.first_seed, "of so many in a row");
   command.add_option("--faults", options.faults, "all, none, or kinds: kill,power-cut,…");

@@ -15,6 +15,7 @@ struct SimOptions {
   std::string engine;  // empty: zab; of a scenario: all
   std::size_t servers = 5;
   std::size_t observers = 0;
+  std::size_t spares = 0;   // no members at first; with any, the membership changes during the run
   std::uint64_t seeds = 0;  // 0: 100, or 20 of a scenario or in a report
   std::uint64_t first_seed = 1;
   std::string faults = "all";  // all, none, or kinds with commas between them

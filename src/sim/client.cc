@@ -232,6 +232,14 @@ void Client::set_watches_again() {
   pending_.push_back({.operation = kNone, .type = OpCode::kSetWatches, .xid = kSetWatchesXid});
 }
 
+void Client::reconfigure(const std::string& members) {
+  if (phase_ != Phase::kThere || is_closing_) return;
+  const std::int32_t xid = ++last_xid_;
+  send_request(xid, OpCode::kReconfig,
+               jute::encode(jute::ReconfigRequest{std::nullopt, std::nullopt, members, -1}));
+  pending_.push_back({.operation = kNone, .type = OpCode::kReconfig, .xid = xid});
+}
+
 // ---- what comes back --------------------------------------------------------------------------
 
 void Client::reply(BytesView frame) {
@@ -254,6 +262,11 @@ void Client::reply(BytesView frame) {
 }
 
 void Client::complete(const Pending& pending, ErrorCode error, Zxid zxid, jute::Reader& in) {
+  if (pending.type == OpCode::kReconfig) {
+    trace_.line([&] {
+      return fmt::format("c{} < reconfig: error {}", number_, static_cast<std::int32_t>(error));
+    });
+  }
   if (pending.operation == kNone) return;
   check::Operation& operation = notebook_.history.operations[pending.operation];
   ++answered_;

@@ -57,6 +57,8 @@ class Client final : private Process {
   // A write, a sync and a read, wherever it is connected; is_probed() once all are answered well.
   void probe();
   [[nodiscard]] bool is_probed() const { return is_probed_; }
+  // Asks for these members, if it is connected; what comes of it nobody is told.
+  void reconfigure(const std::string& members);
   // Asks the server whose reply it is to be connected to (tests, scenarios).
   void prefer(std::optional<std::size_t> server) { preferred_ = server; }
 

@@ -6,7 +6,9 @@
 namespace synod::sim {
 
 std::vector<Fault> faults_of(const RunOptions& options) {
-  return draw_faults(options.seed, options.faults, options.duration);
+  FaultSet faults = options.faults;
+  faults[static_cast<std::size_t>(FaultKind::kReconfigure)] &= options.spares > 0;
+  return draw_faults(options.seed, faults, options.duration);
 }
 
 RunReport run(const RunOptions& options) {
@@ -14,6 +16,7 @@ RunReport run(const RunOptions& options) {
   drawn.engine = options.engine;
   drawn.servers = options.servers;
   drawn.observers = options.observers;
+  drawn.spares = options.spares;
   drawn.trace = options.trace;
   World world(std::move(drawn));
   Recorder recorder(world);
@@ -33,6 +36,7 @@ RunReport run(const RunOptions& options) {
                    .requests = world.answered(),
                    .committed = world.ghost().committed().size(),
                    .leader_changes = world.ghost().leader_changes(),
+                   .reconfigurations = world.ghost().reconfigurations(),
                    .counts = world.counts(),
                    .record = {}};
   if (options.is_recorded) report.record = recorder.take();

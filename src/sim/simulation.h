@@ -17,6 +17,7 @@ struct RunOptions {
   std::string engine = "zab";
   std::size_t servers = 5;
   std::size_t observers = 0;
+  std::size_t spares = 0;  // with any, the membership changes during the run
   std::uint64_t seed = 1;
   Micros duration = 60 * kSecond;
   FaultSet faults = all_faults();
@@ -33,6 +34,7 @@ struct RunReport {
   std::uint64_t requests = 0;  // answered
   std::uint64_t committed = 0;
   std::uint64_t leader_changes = 0;
+  std::uint64_t reconfigurations = 0;  // committed
   WorldCounts counts;
   std::optional<RunRecord> record;  // until everything is healed
 };

@@ -152,8 +152,9 @@ void Raft::log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, bo
 
 // Of a leader whose term is over the tree is as good as its log was when it began to send; but the
 // next one's log may differ, and it asks for itself.
-void Raft::snapshot_installed(LinkId link, Zxid zxid, BytesView /*rest*/) {
-  journal_.on_snapshot(zxid);
+void Raft::snapshot_installed(LinkId link, Zxid zxid, BytesView /*rest*/,
+                              std::string_view configuration) {
+  journal_.on_snapshot(zxid, configuration);
   shared_.is_log_changing = false;
   const auto installed = std::exchange(installing_, std::nullopt);
   SYNOD_ASSERT(installed && installed->link == link);

@@ -32,7 +32,7 @@ Zab::Zab(Options options)
 void Zab::start(const Beginning& beginning) {
   shared_.now = look_at_ = beginning.now;
   random_ = Random(beginning.seed);
-  journal_.start(beginning);
+  journal_.start(beginning, options_.membership);
   election_.tick(beginning.now);
   if (!beginning.has_memory)
     outbox_.warn(
@@ -173,8 +173,9 @@ void Zab::log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, boo
   settle();
 }
 
-void Zab::snapshot_installed(LinkId link, Zxid zxid, BytesView rest) {
-  journal_.on_snapshot(zxid);
+void Zab::snapshot_installed(LinkId link, Zxid zxid, BytesView rest,
+                             std::string_view configuration) {
+  journal_.on_snapshot(zxid, configuration);
   if (auto* role = learner()) role->snapshot_installed(link, zxid, rest);
   settle();
 }

@@ -40,7 +40,7 @@ Replication::Replication(Options options)
 void Replication::start(const consensus::Beginning& beginning) {
   now_ = next_beat_ = next_touches_ = beginning.now;
   random_ = Random(beginning.seed);
-  journal_.start(beginning);
+  journal_.start(beginning, options_.membership);
   links_.tick(now_);
   auto peers = options_.membership.members;
   peers.erase(options_.self);
