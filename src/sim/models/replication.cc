@@ -100,8 +100,12 @@ void Replication::send_promise() {
                 .committed = journal_.committed()});
 }
 
+bool Replication::is_free() const {
+  return phase_ == Phase::kIdle && !when_settled_ && journal_.is_settled();
+}
+
 void Replication::promise_again() {
-  if (phase_ == Phase::kIdle && !when_settled_ && journal_.is_settled()) send_promise();
+  if (is_free()) send_promise();
 }
 
 void Replication::set_status(consensus::Status changed) {

@@ -82,6 +82,8 @@ class Replication : public consensus::Engine {
   [[nodiscard]] bool is_quorum(const consensus::Servers& servers) const {
     return options_.membership.is_quorum(servers);
   }
+  // It is nothing in this epoch yet, and its disk has caught up with what it promised and logged.
+  [[nodiscard]] bool is_free() const;
   // Whatever this server was in an earlier epoch, it is no more. `then` comes when that is on disk,
   // and everything logged before.
   void promise(std::uint32_t epoch, std::function<void()> then);

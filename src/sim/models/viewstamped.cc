@@ -38,7 +38,7 @@ void Viewstamped::on_election(ServerId from, const Message& message) {
 }
 
 void Viewstamped::do_view_change_when_due() {
-  if (changing_to_ != epoch() || phase() != Phase::kIdle || !is_quorum(asked_for_it_)) return;
+  if (changing_to_ != epoch() || !is_free() || !is_quorum(asked_for_it_)) return;
   if (leader_of(epoch()) == options().self)
     gather();
   else
