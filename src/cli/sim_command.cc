@@ -16,6 +16,8 @@
 #include <sstream>
 #include <utility>
 
+#include "cli/connectivity_command.h"
+#include "cli/report_command.h"
 #include "server/four_letter_words.h"
 #include "sim/simulation.h"
 
@@ -81,12 +83,24 @@ std::optional<RunOptions> run_options(const SimOptions& options) {
   return run;
 }
 
-std::string replay_command(const SimOptions& options, std::uint64_t seed, const std::string& only) {
+// What makes these runs again.
+std::string command_line(const SimOptions& options, std::uint64_t first_seed, std::uint64_t seeds,
+                         const std::string& only) {
   return fmt::format(
-      "synod sim --engine {} --servers {} --observers {} --spares {} --seeds 1 --first-seed {} "
-      "--seconds {} --faults {}{} --trace",
-      options.engine, options.servers, options.observers, options.spares, seed, options.seconds,
-      options.faults, only.empty() ? "" : " --only " + only);
+      "synod sim --engine {} --servers {} --observers {} --spares {} --seeds {} --first-seed {} "
+      "--seconds {} --faults {}{}",
+      options.engine, options.servers, options.observers, options.spares, seeds, first_seed,
+      options.seconds, options.faults, only.empty() ? "" : " --only " + only);
+}
+
+std::string replay_command(const SimOptions& options, std::uint64_t seed, const std::string& only) {
+  return command_line(options, seed, 1, only) + " --trace";
+}
+
+std::string report_command(const SimOptions& options) {
+  return fmt::format("{} --report {}",
+                     command_line(options, options.first_seed, options.seeds, options.only),
+                     options.report);
 }
 
 // ---- a run in a child process -----------------------------------------------------------------
@@ -386,9 +400,28 @@ void run_seeds(const SimOptions& options, const RunOptions& run, Tally& tally,
 
 }  // namespace
 
-int sim(const SimOptions& options) {
+int sim(const SimOptions& given) {
+  SimOptions options = given;
+  const bool is_few = !options.scenarios.empty() || !options.report.empty();
+  if (options.seeds == 0) options.seeds = is_few ? 20 : 100;
+  if (!options.report.empty() && options.seeds < kReportSeedsMin) {
+    fmt::print(stderr, "a report wants {} seeds at least\n", kReportSeedsMin);
+    return kBadUse;
+  }
+  if (!options.scenarios.empty())
+    return connectivity({.scenarios = options.scenarios,
+                         .engine = options.engine,
+                         .seeds = options.seeds,
+                         .first_seed = options.first_seed,
+                         .report = options.report});
+  if (options.engine.empty()) options.engine = "zab";
   const auto run = run_options(options);
   if (!run) return kBadUse;
+  if (!options.report.empty())
+    return report_runs({.run = *run,
+                        .seeds = options.seeds,
+                        .file = options.report,
+                        .command = report_command(options)});
   if (options.is_traced) return trace(*run);
   Tally tally;
   std::vector<Result> failures;

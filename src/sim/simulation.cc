@@ -19,11 +19,14 @@ RunReport run(const RunOptions& options) {
   drawn.spares = options.spares;
   drawn.trace = options.trace;
   World world(std::move(drawn));
+  Recorder recorder(world);
   const std::vector<Fault> faults = faults_of(options);
   for (std::size_t i = 0; i < faults.size(); ++i) {
     if (options.only && std::ranges::find(*options.only, i) == options.only->end()) continue;
+    recorder.mark(faults[i].at, describe(faults[i]));
     world.timeline().at(faults[i].at, [&world, fault = faults[i]] { world.commit_fault(fault); });
   }
+  if (options.is_recorded) recorder.begin(options.duration);
   world.start_all();
   world.run_for(options.duration);
   world.finish();
@@ -34,7 +37,9 @@ RunReport run(const RunOptions& options) {
                    .committed = world.ghost().committed().size(),
                    .leader_changes = world.ghost().leader_changes(),
                    .reconfigurations = world.ghost().reconfigurations(),
-                   .counts = world.counts()};
+                   .counts = world.counts(),
+                   .record = {}};
+  if (options.is_recorded) report.record = recorder.take();
   return report;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sim/faults.h"
+#include "sim/recorder.h"
 #include "sim/world.h"
 
 namespace synod::sim {
@@ -23,6 +24,7 @@ struct RunOptions {
   // Of the faults drawn, only these happen (by their place in the list): how a schedule is shrunk.
   std::optional<std::vector<std::size_t>> only;
   Trace::Sink trace;
+  bool is_recorded = false;
 };
 
 struct RunReport {
@@ -34,6 +36,7 @@ struct RunReport {
   std::uint64_t leader_changes = 0;
   std::uint64_t reconfigurations = 0;  // committed
   WorldCounts counts;
+  std::optional<RunRecord> record;  // until everything is healed
 };
 
 // The same options, the same report.

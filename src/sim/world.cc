@@ -11,6 +11,8 @@
 #include "consensus/zab/zab.h"
 #include "jute/txn.h"
 #include "sim/check/checks.h"
+#include "sim/models/multi_paxos.h"
+#include "sim/models/viewstamped.h"
 
 namespace synod::sim {
 namespace {
@@ -194,7 +196,7 @@ Options World::native_options(std::size_t server) const {
   options.tick_ms = options_.tick_ms;
   options.election_timeout_ms = kNativeTimeoutMs;
   options.heartbeat_ms = 50;
-  options.memory.entries = options_.commit_log_count;
+  if constexpr (requires { options.memory; }) options.memory.entries = options_.commit_log_count;
   options.first_counter = options_.first_counter;
   return options;
 }
@@ -214,6 +216,10 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
     omni.election = options_.engine == "omnipaxos" ? kPaper : kHappiness;
     return std::make_unique<omnipaxos::OmniPaxos>(std::move(omni));
   }
+  if (options_.engine == "multipaxos")
+    return std::make_unique<models::MultiPaxos>(native_options<models::Options>(server));
+  if (options_.engine == "vr")
+    return std::make_unique<models::Viewstamped>(native_options<models::Options>(server));
   consensus::zab::Options zab;
   zab.self = id_of(server);
   zab.membership = files_[server];

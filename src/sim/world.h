@@ -45,9 +45,10 @@ struct WorldOptions {
 // What WorldOptions::engine may name. Solo: one server.
 // After so long without a word the native engines look for another leader.
 inline constexpr std::int64_t kNativeTimeoutMs = 500;
-// Besides, for comparison (sim/connectivity.h): Raft without PreVote and CheckQuorum, and
-// Omni-Paxos with its later rule of election.
-inline constexpr std::array<std::string_view, 2> kVariants{"raft-plain", "omnipaxos-later"};
+// Besides, for comparison (sim/connectivity.h): Raft without PreVote and CheckQuorum, Omni-Paxos
+// with its later rule of election, and models of protocols that nobody can choose (sim/models).
+inline constexpr std::array<std::string_view, 4> kVariants{"raft-plain", "omnipaxos-later",
+                                                           "multipaxos", "vr"};
 inline constexpr std::array<std::string_view, 4> kEngines{"zab", "raft", "omnipaxos", "solo"};
 [[nodiscard]] bool is_engine(const std::string& name);
 // Quiet and quick: what scenarios start from.
