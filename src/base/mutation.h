@@ -31,7 +31,7 @@ enum class Mutation : std::uint8_t {
   kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
   kVoteBeforeFlush,          // a vote claims what is not on disk
   // consensus.md 3.12, 3.13: Raft
-  kRaftVoteNotDurable,           // a vote leaves before it is on disk (rare)
+  kRaftVoteNotDurable,           // a vote leaves before it is on disk
   kRaftTwoVotesInATerm,          // whom this server voted for in the term is not looked at
   kRaftPriorTermByCounting,      // an entry of an earlier term commits by counting (rare)
   kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have
@@ -57,6 +57,7 @@ enum class Mutation : std::uint8_t {
   kLeadsAlone,           // 30: a leader that no quorum hears goes on
   kReadIndexUnasked,     // 30: a leader answers reads without asking whether it still leads (rare)
   kWipedVotes,           // NuRaft#185: a server votes and counts though it forgot what it said
+  kSerialUnchecked,      // Raft 8: a command is repeated without asking whether it was executed
 };
 
 struct MutationName {
@@ -104,6 +105,7 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kLeadsAlone, "leads-alone"},
     MutationName{Mutation::kReadIndexUnasked, "read-index-unasked"},
     MutationName{Mutation::kWipedVotes, "wiped-votes"},
+    MutationName{Mutation::kSerialUnchecked, "serial-unchecked"},
 };
 
 #ifdef SYNOD_MUTANTS
