@@ -144,6 +144,9 @@ def java(folder, scale):
         ensemble.start()
         ensemble.wait()
         members = list(ensemble.members.values())
+        with client_of(*members) as kazoo:
+            kazoo.create("/logged")
+        refused(["--to", "raft", *map(config_of, members)], f"process {members[0].process.pid} has files of", "has to be stopped")
         written = load(members, "/java", lambda: stop_all(ensemble))
         converted("raft", members)
         for member in members:
