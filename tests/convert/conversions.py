@@ -220,7 +220,7 @@ def interrupted(folder, scale):
         for number in range(4 * scale):
             restore(members, folder / "kept")
             for _ in range(2):
-                killed("raft", members, chance.random() * took)
+                killed("raft", members, chance.random() ** 2 * took)
                 phase = tuple(sorted(engine_of(member) for member in members))
                 phases[phase] = phases.get(phase, 0) + 1
                 require(not {"zab", "raft"} <= set(phase), f"servers of both engines may start: {phase}")
