@@ -13,6 +13,7 @@
 
 #include "server/conversion.h"
 #include "server/directory_lock.h"
+#include "server/directory_users.h"
 #include "server/posix_files.h"
 #include "server/serve.h"
 
@@ -141,6 +142,7 @@ Outcome<Given> gather(const ConvertOptions& options, const LoadConfig& load) {
   return given;
 }
 
+// Ours show by their locks, Java's by their logs.
 Outcome<server::DirectoryLock> lock(const Given& given) {
   std::vector<fs::path> paths;
   for (const server::ConvertedMember& member : given.members) {
@@ -148,6 +150,12 @@ Outcome<server::DirectoryLock> lock(const Given& given) {
     paths.emplace_back(member.directory.data_log_dir);
   }
   auto lock = server::DirectoryLock::take(paths);
+  for (const fs::path& path : paths)
+    if (const auto process = lock ? server::process_using(path) : std::nullopt)
+      return refused({ErrorKind::kRefused,
+                      fmt::format("process {} has files of {} open: is it a server? Every server "
+                                  "has to be stopped for a conversion.",
+                                  *process, path.string())});
   if (lock) return *std::move(lock);
   if (lock.error().kind == ErrorKind::kRefused)
     return refused({lock.error().kind,

@@ -172,7 +172,8 @@ Result<void> Carrier::install(const ConvertedMember& member) {
   if (auto made = make_room(directory); !made) return made;
   replica::StateWriter writer(*tree_, {.directory = directory.snapshots(), .zxid = {}}, handles_);
   if (auto written = write_tree(member, writer); !written) {
-    static_cast<void>(files_.perform(writer.file().abandon()));
+    const auto removed = files_.perform(writer.file().abandon());
+    if (!removed) written.error().text += "; " + removed.error().text;
     return written;
   }
   if (auto released = files_.perform(writer.file().release()); !released) return released;

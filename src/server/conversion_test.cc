@@ -80,9 +80,9 @@ struct Ending {
   ServerId voted_for;
   friend bool operator==(const Ending&, const Ending&) = default;
 };
-void PrintTo(const Ending& ending, std::ostream* out) {
-  *out << fmt::format("0x{:x} digest {} epochs {} {} vote {}", ending.last.value, ending.digest,
-                      ending.accepted, ending.current, ending.voted_for.value);
+std::ostream& operator<<(std::ostream& out, const Ending& ending) {
+  return out << fmt::format("0x{:x} digest {} epochs {} {} vote {}", ending.last.value,
+                            ending.digest, ending.accepted, ending.current, ending.voted_for.value);
 }
 
 // As a server that starts on it would find it.
@@ -232,6 +232,7 @@ TEST(Conversion, CrashedAtAnyOperationItIsRunAgainToTheSameEnd) {
   MemoryFiles fresh;
   fill_all(fresh);
   std::vector<Ending> before;
+  before.reserve(kMembers.size());
   for (const ConvertedMember& member : kMembers) before.push_back(ending_of(fresh, member));
   const Ending chosen{Zxid::of(5, 9), before[1].digest, 6, 6, ServerId{}};
   const auto disk = fresh.image();

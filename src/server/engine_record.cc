@@ -123,6 +123,14 @@ Result<bool> holds_data(storage::FilePort& files, const storage::DataDirectory& 
   return holds(files, directory.logs());
 }
 
+Result<void> check_not_converting(const std::filesystem::path& data_dir) {
+  PosixFiles files([](storage::IoToken /*token*/, Result<void> /*result*/) {});
+  const auto recorded = read_engine_record(files, data_dir.string());
+  if (!recorded) return std::unexpected(recorded.error());
+  if (!*recorded || !(*recorded)->is_converting()) return {};
+  return refuse(data_dir.string(), **recorded, {});
+}
+
 Result<void> record_engine(const std::filesystem::path& data_dir,
                            const std::filesystem::path& data_log_dir, const std::string& engine) {
   PosixFiles files([](storage::IoToken /*token*/, Result<void> /*result*/) {});

@@ -43,8 +43,12 @@ struct EngineRecord {
 [[nodiscard]] Result<bool> holds_data(storage::FilePort& files,
                                       const storage::DataDirectory& directory);
 
-// For a start: notes the engine in an empty directory; an error where the directory is another's.
-// Blocks.
+// For a start as a server on its own, which asks for no engine: an error where a conversion is
+// under way. Blocks.
+[[nodiscard]] Result<void> check_not_converting(const std::filesystem::path& data_dir);
+
+// For a member's start: notes the engine in an empty directory; an error where the directory is
+// another's. Blocks.
 [[nodiscard]] Result<void> record_engine(const std::filesystem::path& data_dir,
                                          const std::filesystem::path& data_log_dir,
                                          const std::string& engine);

@@ -73,8 +73,10 @@ TEST_F(EngineRecordTest, NobodyStartsHalfWay) {
   EXPECT_EQ(*read_engine_record(files, data_.string()), half_way);
   for (const char* engine : {"zab", "raft", "omnipaxos"})
     EXPECT_THAT(start(engine), HasSubstr("a conversion was interrupted")) << "though it is empty";
+  EXPECT_FALSE(check_not_converting(data_)) << "nor on its own";
   const EngineRecord whole{"raft", "", 0x4e0c52f1a9d3b786};
   ASSERT_TRUE(files.perform(write_engine_record(data_.string(), whole, {1})));
+  EXPECT_TRUE(check_not_converting(data_));
   EXPECT_EQ(recorded(), "raft\nconversion 4e0c52f1a9d3b786\n");
   touch(data_ / "version-2/snapshot.0");
   EXPECT_EQ(start("raft"), "");

@@ -144,6 +144,9 @@ def java(folder, scale):
         ensemble.start()
         ensemble.wait()
         members = list(ensemble.members.values())
+        with client_of(*members) as kazoo:
+            kazoo.create("/logged")
+        refused(["--to", "raft", *map(config_of, members)], f"process {members[0].process.pid} has files of", "has to be stopped")
         written = load(members, "/java", lambda: stop_all(ensemble))
         converted("raft", members)
         for member in members:
@@ -217,7 +220,7 @@ def interrupted(folder, scale):
         for number in range(4 * scale):
             restore(members, folder / "kept")
             for _ in range(2):
-                killed("raft", members, chance.random() * took)
+                killed("raft", members, chance.random() ** 2 * took)
                 phase = tuple(sorted(engine_of(member) for member in members))
                 phases[phase] = phases.get(phase, 0) + 1
                 require(not {"zab", "raft"} <= set(phase), f"servers of both engines may start: {phase}")
