@@ -26,6 +26,14 @@ class Failed(Exception):
     """A server does not start, or has ended by itself."""
 
 
+def compiled(name, work):
+    """A tool of this folder, built anew where its source has changed."""
+    source, binary = HERE / f"{name}.cc", work / name
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["g++", "-std=c++23", "-O2", f"-I{ROOT / 'src'}", str(source), "-o", str(binary)], check=True)
+    return binary
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

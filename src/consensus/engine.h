@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -19,6 +20,8 @@
 #include "base/ids.h"
 
 namespace synod::consensus {
+
+class Membership;
 
 // ---- values -----------------------------------------------------------------------------------
 
@@ -67,21 +70,35 @@ struct ServiceMessage {
   Bytes identities;  // of kRequest: an encoded vector of Id (its count first; count -1: null)
 };
 
-// What an entry is to the engines. Clients' are opaque; the others engines make themselves.
-enum class EntryKind : std::uint8_t { kClient, kNoOp, kConfiguration, kStopSign };
+// What an entry is to the engines. Most of clients' are opaque; some entries engines make
+// themselves.
+enum class EntryKind : std::uint8_t {
+  kClient,
+  kNoOp,             // an engine's
+  kReconfiguration,  // a client's: a new membership, whose version is the entry's zxid
+  kConfiguration,    // an engine's: that membership alone counts from here on
+};
 
-// How the engines' own entries look among the clients', which is the replica's business: bytes that
-// ZooKeeper reads over. Pure; one thread.
+// A membership in the log, or in the tree that the log begins with.
+struct Configuration {
+  Zxid zxid;         // of its entry
+  EntryKind kind{};  // kReconfiguration or kConfiguration
+  std::string text;  // Membership::to_text()
+};
+
+// Which entries are the engines' business, and how their own look among the clients', which is the
+// replica's: bytes that ZooKeeper reads over. Pure; one thread.
 class EntryForms {
  public:
   struct Form {
     EntryKind kind = EntryKind::kClient;
-    BytesView payload;  // of a configuration or stop-sign; points into the entry
+    BytesView payload;  // of a (re)configuration: its text; points into the entry
   };
   EntryForms() = default;
   EntryForms(const EntryForms&) = delete;
   EntryForms& operator=(const EntryForms&) = delete;
   virtual ~EntryForms() = default;
+  // kNoOp and kConfiguration only.
   [[nodiscard]] virtual SharedBytes write(EntryKind kind, Zxid zxid, BytesView payload) const = 0;
   [[nodiscard]] virtual Form read(BytesView entry) const = 0;
 };
@@ -93,6 +110,8 @@ struct Beginning {
   Zxid last_logged;
   // The log's last entries, oldest first, ending with last_logged; as many as are at hand.
   std::vector<Entry> recent;
+  // All configurations in the log behind its tree, and the tree's own, oldest first.
+  std::vector<Configuration> configurations;
   std::uint32_t accepted_epoch = 0;  // promised: see consensus.md 1
   std::uint32_t current_epoch = 0;   // the log was last synchronised under it
   ServerId voted_for{};              // in accepted_epoch; 0: nobody
@@ -102,7 +121,7 @@ struct Beginning {
   bool has_memory = true;
   SteadyTimeMs now;
   std::uint64_t seed = 0;  // of the engine's own randomness
-  // Outlives the engine. Null: for an engine that makes no entries of its own (Solo, Zab).
+  // Outlives the engine. Null: no entry is the engine's business (Solo).
   const EntryForms* forms = nullptr;
 };
 
@@ -131,6 +150,11 @@ struct Commit {
 };
 struct StatusChanged {
   Status status;
+};
+// This membership is decided, here or as a leader says: for /zookeeper/config, and for the files
+// that a server starts from. Behind the Commit of its entry, where it has one.
+struct Configured {
+  std::string text;  // Membership::to_text()
 };
 
 // A link to the first of these that answers; linked() or unlinked() follows.
@@ -190,9 +214,9 @@ struct Warn {
 }  // namespace effect
 
 using Effect = std::variant<effect::Append, effect::Cut, effect::SaveEpochs, effect::Commit,
-                            effect::StatusChanged, effect::Dial, effect::Send, effect::Close,
-                            effect::SendSnapshot, effect::ReceiveSnapshot, effect::ReadLog,
-                            effect::Deliver, effect::ReadIndex, effect::Warn>;
+                            effect::StatusChanged, effect::Configured, effect::Dial, effect::Send,
+                            effect::Close, effect::SendSnapshot, effect::ReceiveSnapshot,
+                            effect::ReadLog, effect::Deliver, effect::ReadIndex, effect::Warn>;
 using Effects = std::vector<Effect>;
 
 // ---- the engine -------------------------------------------------------------------------------
@@ -225,9 +249,11 @@ class Engine {
   virtual void log_read(LinkId /*link*/, std::optional<std::vector<Entry>>&& /*entries*/,
                         bool /*is_end*/) {}
   // The tree asked for by ReceiveSnapshot is in place and durable, the log is empty; `rest` is what
-  // arrived behind it. If the link breaks or the bytes are bad before that, unlinked() comes
-  // instead, and tree and log are as before.
-  virtual void snapshot_installed(LinkId /*link*/, Zxid /*zxid*/, BytesView /*rest*/) {}
+  // arrived behind it, `configuration` the text that the tree has of its membership. If the link
+  // breaks or the bytes are bad before that, unlinked() comes instead, and tree and log are as
+  // before.
+  virtual void snapshot_installed(LinkId /*link*/, Zxid /*zxid*/, BytesView /*rest*/,
+                                  std::string_view /*configuration*/) {}
 
   // ---- links
   // Somebody dialled us.
@@ -247,6 +273,17 @@ class Engine {
   virtual void send_to_leader(const ServiceMessage& /*message*/) {}
   // Leading and serving: to the learner at the other end of a link.
   virtual void send_to_learner(LinkId /*link*/, const ServiceMessage& /*message*/) {}
+
+  // ---- membership; a change of it is proposed as an entry of kind kReconfiguration
+  // The newest in the log, decided or not. Null: there are no members to speak of (Solo).
+  [[nodiscard]] virtual const Membership* membership() const { return nullptr; }
+  // It is not settled yet, and no other may be proposed.
+  [[nodiscard]] virtual bool is_reconfiguring() const { return false; }
+  // Why the ensemble could not go on with this membership now (too few of its voters are connected
+  // and have what they need), for an operator to read; nothing: it could. While leading only.
+  [[nodiscard]] virtual std::optional<std::string> why_not(const Membership& /*next*/) const {
+    return std::nullopt;
+  }
 
   // ---- for status pages
   [[nodiscard]] virtual const Status& status() const = 0;

@@ -8,13 +8,14 @@
 
 namespace synod::consensus {
 
-void Journal::start(const Beginning& beginning) {
+void Journal::start(const Beginning& beginning, Membership membership) {
   history_.start(beginning.last_logged, beginning.recent);
   durable_ = applied_ = beginning.last_logged;
   accepted_epoch_ = beginning.accepted_epoch;
   current_epoch_ = beginning.current_epoch;
   voted_for_ = beginning.voted_for;
   has_memory_ = beginning.has_memory || is_mutated(Mutation::kWipedVotes);
+  configurations_.start(std::move(membership), beginning);
 }
 
 void Journal::append(Entry entry, bool is_remembered) {
@@ -22,6 +23,7 @@ void Journal::append(Entry entry, bool is_remembered) {
     history_.append(entry);
   else
     history_.skip(entry.zxid);
+  configurations_.append(entry);
   outbox_.add(effect::Append{std::move(entry)});
 }
 
@@ -48,13 +50,15 @@ void Journal::on_cut(std::optional<Zxid> last) {
   // Cut further back than asked: what was acknowledged once may be gone.
   if (*last < asked) has_memory_ = false;
   history_.cut(*last);
+  configurations_.cut(*last);
   durable_ = *last;
   applied_ = std::min(applied_, *last);
 }
 
-void Journal::on_snapshot(Zxid zxid) {
+void Journal::on_snapshot(Zxid zxid, std::string_view configuration) {
   needs_tree_ = false;
   history_.start(zxid, {});
+  configurations_.installed(configuration);
   durable_ = applied_ = zxid;
 }
 
@@ -64,7 +68,14 @@ void Journal::commit(Zxid up_to) {
   committed_ = up_to;
   applied_ = std::max(applied_, up_to);
   outbox_.add(effect::Commit{up_to});
+  if (configurations_.commit(up_to))
+    outbox_.add(effect::Configured{configurations_.decided().to_text()});
   trim(up_to);
+}
+
+void Journal::adopt(Membership decided) {
+  if (configurations_.adopt(std::move(decided)))
+    outbox_.add(effect::Configured{configurations_.decided().to_text()});
 }
 
 bool Journal::is_settled() const {

@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/ids.h"
+#include "consensus/configurations.h"
 #include "consensus/engine.h"
 #include "consensus/history.h"
 #include "consensus/outbox.h"
@@ -25,7 +27,8 @@ class Journal {
   Journal(Memory memory, Outbox& outbox)
       : outbox_(outbox), history_(memory.entries, memory.bytes) {}
 
-  void start(const Beginning& beginning);
+  // `membership`: what the server's own files say; none where there is no ensemble.
+  void start(const Beginning& beginning, Membership membership = {});
 
   // ---- what is written
   void append(Entry entry, bool is_remembered = true);
@@ -39,10 +42,13 @@ class Journal {
   void on_durable(Zxid up_to) { durable_ = up_to; }
   void on_epochs_saved() { --saves_under_way_; }
   void on_cut(std::optional<Zxid> last);
-  void on_snapshot(Zxid zxid);
+  void on_snapshot(Zxid zxid, std::string_view configuration);
+  // What another server says to be decided, without an entry of our log that says so.
+  void adopt(Membership decided);
 
   // ---- what is so
   [[nodiscard]] const History& history() const { return history_; }
+  [[nodiscard]] const Configurations& configurations() const { return configurations_; }
   [[nodiscard]] Zxid last_logged() const { return history_.last(); }
   [[nodiscard]] Zxid durable() const { return durable_; }
   [[nodiscard]] Zxid committed() const { return committed_; }
@@ -63,6 +69,7 @@ class Journal {
  private:
   Outbox& outbox_;
   History history_;
+  Configurations configurations_;
   Zxid durable_;
   Zxid committed_;  // announced to the replica in this run
   Zxid applied_;

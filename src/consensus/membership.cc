@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r\f";
 constexpr std::string_view kAnyHost = "0.0.0.0";
-constexpr std::int64_t kMaxServerId = 254;  // it becomes the top byte of session ids
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kSpace);

@@ -16,6 +16,9 @@
 
 namespace synod::consensus {
 
+// A server's number becomes the top byte of session ids.
+inline constexpr std::int64_t kMaxServerId = 254;
+
 struct Member {
   std::vector<Endpoint> quorum;  // parallel to `election`: one entry an address of the server
   std::vector<Endpoint> election;

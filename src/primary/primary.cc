@@ -345,11 +345,17 @@ Primary::Checked Primary::check_version(const Context& context,
   return record_of(jute::CheckVersionTxn{path, next_version(node->stat.version)});
 }
 
-// Reference, protocol section 6.6: a standalone server has no membership to change.
+// Reference, protocol section 6.6: a standalone server has no membership to change. The access list
+// comes last.
 Primary::Checked Primary::check_reconfig(const Context& context) {
   if (!options_.allows_reconfig) return Refusal(ErrorCode::kReconfigDisabled);
   if (const auto problem = session_problem(context.request)) return Refusal(*problem);
-  return Refusal(ErrorCode::kUnimplemented);
+  const auto& membership = context.request.membership;
+  if (!membership) return Refusal(ErrorCode::kUnimplemented);
+  if (!*membership) return Refusal(membership->error());
+  const auto node = overlay_.find(state::kConfigPath);
+  if (!node || !may(context, *node, jute::perms::kWrite)) return Refusal(ErrorCode::kNoAuth);
+  return record_of(jute::SetDataTxn{state::kConfigPath, **membership, -1});
 }
 
 Primary::Checked Primary::open_session(const Context& context, jute::Reader& body) {

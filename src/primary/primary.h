@@ -32,6 +32,9 @@ struct Request {
   std::shared_ptr<const state::AuthIds> ids;
   // Refused already, for a reason that is not of the tree; the record of it is still to be made.
   std::optional<jute::ErrorCode> refusal;
+  // Of a reconfig in an ensemble: the text of the new membership, or why it can't be. None: there
+  // is no ensemble.
+  std::optional<std::expected<std::string, jute::ErrorCode>> membership;
   // A local session: its server alone knows of it, and it owns nothing (quorum protocol 5.9).
   bool is_local_session = false;
 };

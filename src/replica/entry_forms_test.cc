@@ -15,8 +15,7 @@ using consensus::EntryKind;
 using jute::ErrorCode;
 using jute::OpCode;
 
-constexpr EntryKind kEngines[] = {EntryKind::kNoOp, EntryKind::kConfiguration,
-                                  EntryKind::kStopSign};
+constexpr EntryKind kEngines[] = {EntryKind::kNoOp, EntryKind::kConfiguration};
 
 TEST(EntryForms, AreReadAsTheyWereWritten) {
   const EntryForms forms;

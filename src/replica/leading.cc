@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "jute/codec.h"
+#include "replica/reconfiguration.h"
 #include "replica/replica.h"
 
 namespace synod::replica {
@@ -56,11 +57,26 @@ void Replica::propose_write(Submission submission, Time now) {
   if (request.type != OpCode::kCloseSession && !sessions_.owns({}, request.session))
     request.refusal = ErrorCode::kSessionMoved;
   request.is_local_session = may_be_local(request.session);
+  plan_membership(request);
   submission.from->note_in_doubt(submission.ticket);
   const auto refusal = propose(request, now);
   if (!refusal) return;
   const ReadersPaused paused(host_);
   submission.from->refuse(submission.ticket, *refusal, now.steady);
+}
+
+// Only a reconfig asks for one, and only an ensemble has one.
+void Replica::plan_membership(primary::Request& request) {
+  if (request.type != OpCode::kReconfig || !options_.primary.allows_reconfig) return;
+  const auto asked = jute::decode<jute::ReconfigRequest>(request.body);
+  if (engine_->membership() == nullptr || !asked) return;
+  auto planned = plan_reconfiguration(*asked, *engine_, options_.min_voters, engine_->next_zxid());
+  if (planned) {
+    request.membership = *std::move(planned);
+  } else {
+    warnings_.push_back("a reconfig was refused: " + planned.error().reason);
+    request.membership = std::unexpected(planned.error().error);
+  }
 }
 
 void Replica::take_forwarded(LinkId learner, ServiceMessage message, Time now) {
@@ -100,6 +116,7 @@ void Replica::propose_forwarded(LinkId learner, primary::Request request, Time n
     request.refusal = ErrorCode::kSessionMoved;
   if (request.type == OpCode::kCreateSession) opening_[request.session] = {nullptr, learner, false};
   request.is_local_session = may_be_local(request.session);
+  plan_membership(request);
   if (const auto refusal = propose(request, now)) {
     request.refusal = refusal;
     (void)propose(request, now);

@@ -4,6 +4,13 @@
 
 namespace synod::replica {
 
+using consensus::EntryKind;
+
+void RecoveryLoader::reset() {
+  loader_ = state::Loader(rules_);
+  configurations_.clear();
+}
+
 Result<void> RecoveryLoader::node(std::string_view path, const storage::NodeImage& image) {
   if (loader_.node(path, image.data, image.acl_id, image.stat)) return {};
   return fail(ErrorKind::kCorrupt, "the node " + std::string(path) +
@@ -13,6 +20,10 @@ Result<void> RecoveryLoader::node(std::string_view path, const storage::NodeImag
 void RecoveryLoader::snapshot_loaded(Zxid zxid, std::optional<storage::SnapshotDigest> digest) {
   loader_.finish_snapshot(zxid);
   snapshot_digest_.reset();
+  const state::State& state = loader_.state();
+  if (state.config_version().value > 0)
+    configurations_.push_back(
+        {state.config_version(), EntryKind::kReconfiguration, std::string(state.config_text())});
   // One from before the snapshot's own zxid says nothing (a fresh tree writes zxid 0, digest 0).
   if (!digest || digest->zxid < zxid || digest->version != jute::kDigestVersion ||
       digest->zxid.value == 0)
@@ -21,7 +32,10 @@ void RecoveryLoader::snapshot_loaded(Zxid zxid, std::optional<storage::SnapshotD
   if (digest->zxid == zxid) compare_snapshot_digest();
 }
 
-void RecoveryLoader::txn(const jute::Txn& txn, BytesView /*body*/) {
+void RecoveryLoader::txn(const jute::Txn& txn, BytesView body) {
+  const auto form = forms_.read(body);
+  if (form.kind == EntryKind::kReconfiguration || form.kind == EntryKind::kConfiguration)
+    configurations_.push_back({txn.header.zxid, form.kind, std::string(form.payload)});
   const state::ApplyResult& result = loader_.state().apply(txn);
   if (!snapshot_digest_) {
     if (result.is_digest_mismatch) ++digest_mismatches_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "consensus/membership.h"
 #include "replica/recovery_loader.h"
 #include "replica/replica.h"
 
@@ -93,7 +94,7 @@ void Replica::installed(std::unique_ptr<state::State> tree, Time now) {
   is_tree_stale_ = false;
   is_digest_muted_ = true;
   committed_ = std::max(committed_, received.zxid);
-  engine_->snapshot_installed(received.link, received.zxid, received.rest);
+  engine_->snapshot_installed(received.link, received.zxid, received.rest, state_->config_text());
   if (received.is_link_gone) engine_->unlinked(received.link);
 }
 
@@ -111,9 +112,23 @@ void Replica::replace_tree(state::State& by, Time now) {
   note_config(now);
 }
 
+// A tree may know of a later membership than our files do: its log said so.
 void Replica::note_config(Time now) {
   if (options_.config_text.empty()) return;
+  if (options_.primary.allows_reconfig && state_->config_version() >= options_.config_version)
+    return;
   state_->set_config(options_.config_text, options_.config_version, now.wall);
+}
+
+void Replica::carry_out(const consensus::effect::Configured& configured, Time now) {
+  if (!options_.primary.allows_reconfig) return;
+  const auto membership = consensus::Membership::parse(configured.text);
+  SYNOD_ASSERT(membership.has_value());
+  apply_committed(now);
+  options_.config_text = configured.text;
+  options_.config_version = Zxid{membership->version};
+  if (!is_tree_stale_) note_config(now);
+  host_.configured(configured.text);
 }
 
 }  // namespace synod::replica

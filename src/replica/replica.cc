@@ -31,7 +31,9 @@ Journal::Options journal_options(const Options& options) {
 
 const EntryForms kEntryForms;
 
-consensus::Beginning beginning_of(storage::RecoveryReport& recovery, std::uint64_t seed, Time now) {
+consensus::Beginning beginning_of(storage::RecoveryReport& recovery,
+                                  std::vector<consensus::Configuration> configurations,
+                                  std::uint64_t seed, Time now) {
   std::vector<consensus::Entry> recent;
   recent.reserve(recovery.recent.size());
   for (storage::LoggedEntry& entry : std::exchange(recovery.recent, {})) {
@@ -39,6 +41,7 @@ consensus::Beginning beginning_of(storage::RecoveryReport& recovery, std::uint64
   }
   return {.last_logged = std::max(recovery.last_zxid, Zxid{}),
           .recent = std::move(recent),
+          .configurations = std::move(configurations),
           .accepted_epoch = recovery.promised_epoch(),
           .current_epoch = recovery.synchronised_epoch(),
           .voted_for = recovery.voted_for(),
@@ -74,9 +77,10 @@ Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Links& 
   auto files_there = storage::survey(files, options.directory);
   if (!files_there) return std::unexpected(files_there.error());
   const bool is_without_snapshot = !recovery->snapshot;
-  std::unique_ptr<Replica> replica(new Replica(files, links, host, std::move(engine),
-                                               std::move(options), loader.finish(),
-                                               std::move(*recovery), std::move(*files_there), now));
+  auto tree = loader.finish();
+  std::unique_ptr<Replica> replica(new Replica(
+      files, links, host, std::move(engine), std::move(options), std::move(tree),
+      loader.take_configurations(), std::move(*recovery), std::move(*files_there), now));
   // Java refuses a directory that holds a log and no snapshot.
   // ZooKeeper takes one of a tail that may be cut off again; only there bug 20 can be seen.
   const bool is_mutant =
@@ -91,8 +95,9 @@ Result<std::unique_ptr<Replica>> Replica::open(storage::FilePort& files, Links& 
 
 Replica::Replica(storage::FilePort& files, Links& links, Host& host,
                  std::unique_ptr<consensus::Engine> engine, Options options,
-                 std::unique_ptr<state::State> state, storage::RecoveryReport recovery,
-                 storage::PurgeInput files_there, Time now)
+                 std::unique_ptr<state::State> state,
+                 std::vector<consensus::Configuration> configurations,
+                 storage::RecoveryReport recovery, storage::PurgeInput files_there, Time now)
     : files_(files),
       links_(links),
       host_(host),
@@ -119,7 +124,7 @@ Replica::Replica(storage::FilePort& files, Links& links, Host& host,
       static_cast<std::int64_t>((std::uint64_t{options_.server_id} << 56) | ((time << 24) >> 8));
   for (const auto& [id, timeout_ms] : state_->sessions()) sessions_.add(id, timeout_ms, now.steady);
   note_config(now);
-  engine_->start(beginning_of(recovery_, options_.seed, now));
+  engine_->start(beginning_of(recovery_, std::move(configurations), options_.seed, now));
   run(now);
 }
 

@@ -42,6 +42,9 @@ class Host {
   // Between these two calls no connection thread reads the state or touches a connection.
   virtual void pause_readers() = 0;
   virtual void resume_readers() = 0;
+  // This membership is decided (Membership::to_text()): whoever starts this server again starts it
+  // with that.
+  virtual void configured(std::string_view /*membership*/) {}
 
  protected:
   ~Host() = default;
@@ -71,9 +74,11 @@ struct Options {
   bool is_flushing = true;                                        // forceSync
   std::int64_t log_warning_threshold_ms = 1000;                   // fsync.warningthresholdms
   std::int64_t tick_ms = 2000;
-  // Of an ensemble's member, for /zookeeper/config; empty: the node is left alone.
+  // Of an ensemble's member, for /zookeeper/config, as its files say it; empty: the node is left
+  // alone.
   std::string config_text;
   Zxid config_version;
+  std::size_t min_voters = 2;  // a reconfig leaves no fewer (1: standaloneEnabled=false)
   // Sessions that only this server knows of, as long as they make no ephemeral node.
   bool has_local_sessions = false;       // localSessionsEnabled
   bool upgrades_local_sessions = false;  // localSessionsUpgradingEnabled
@@ -194,8 +199,8 @@ class Replica {
 
   Replica(storage::FilePort& files, Links& links, Host& host,
           std::unique_ptr<consensus::Engine> engine, Options options,
-          std::unique_ptr<state::State> state, storage::RecoveryReport recovery,
-          storage::PurgeInput files_there, Time now);
+          std::unique_ptr<state::State> state, std::vector<consensus::Configuration> configurations,
+          storage::RecoveryReport recovery, storage::PurgeInput files_there, Time now);
 
   // ---- replica.cc: the turn, the engine's effects, the log and the tree
   void run(Time now);
@@ -206,6 +211,7 @@ class Replica {
   void carry_out(const consensus::effect::SaveEpochs& epochs, Time now);
   void carry_out(const consensus::effect::Commit& commit, Time now);
   void carry_out(const consensus::effect::StatusChanged& change, Time now);
+  void carry_out(const consensus::effect::Configured& configured, Time now);
   void carry_out(const consensus::effect::Dial& dial, Time now);
   void carry_out(const consensus::effect::Send& send, Time now);
   void carry_out(const consensus::effect::Close& close, Time now);
@@ -282,6 +288,7 @@ class Replica {
 
   // ---- leading.cc: what only the leader does
   [[nodiscard]] std::optional<jute::ErrorCode> propose(const primary::Request& request, Time now);
+  void plan_membership(primary::Request& request);
   void propose_write(Submission submission, Time now);
   void await_read_index(Waiter waiter);
   void ask_read_index();

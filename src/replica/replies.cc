@@ -21,6 +21,9 @@ void append_outcome(Bytes& out, OpCode type, const state::Outcome& outcome) {
     case OpCode::kSetData:
     case OpCode::kSetAcl:
       return jute::append(out, outcome.stat);
+    case OpCode::kReconfig:
+      jute::append(out, outcome.data);
+      return jute::append(out, outcome.stat);
     default:
       return;  // delete, check, closeSession: the header says it all
   }

@@ -4,12 +4,14 @@
 #include <optional>
 
 #include "consensus/zab/options.h"
+#include "sim/recorder.h"
 #include "sim/world.h"
 
 namespace synod::sim {
 namespace {
 
 constexpr Micros kPatience = 30 * kSecond;
+constexpr Micros kCalm = 2 * kSecond;  // before the cut, and shown of what follows it
 
 class Measured {
  public:
@@ -17,19 +19,23 @@ class Measured {
       : options_(options),
         timeout_(election_timeout_of(options.engine)),
         dice_(options.seed, 77),
-        world_(world_options(options)) {}
+        world_(world_options(options)),
+        recorder_(world_) {}
 
   CutReport run() {
     world_.start_all();
     const bool is_up = world_.run_until([&] { return world_.all_serve(); }, kPatience);
     if (!is_up) world_.complain("not all serve before anything is cut");
-    world_.run_for(2 * kSecond +
-                   static_cast<Micros>(dice_.below(static_cast<std::uint64_t>(timeout_))));
+    world_.run_for(static_cast<Micros>(dice_.below(static_cast<std::uint64_t>(timeout_))));
+    if (options_.is_recorded) recorder_.begin(2 * kCalm + lag() + options_.timeouts * timeout_);
+    world_.run_for(kCalm);
     if (!world_.is_broken()) {
       cut();
       watch();
     }
+    recorder_.mark_now("whole again");
     world_.finish();
+    if (options_.is_recorded) report_.record = recorder_.take();
     report_.violations = world_.violations();
     return report_;
   }
@@ -42,9 +48,12 @@ class Measured {
     world.clients = 12;  // so many that one is soon where it is served
     world.seed = options.seed;
     world.trace = options.trace;
-    world.client.think_time = 10 * kMillisecond;
+    world.client.think_time = 30 * kMillisecond;
     return world;
   }
+
+  // So long before the rest whoever is to lead loses the leader.
+  [[nodiscard]] Micros lag() const { return options_.cut == Cut::kConstrained ? timeout_ / 2 : 0; }
 
   void cut() {
     const std::size_t leader = world_.leader().value_or(0);
@@ -55,9 +64,10 @@ class Measured {
     }
     if (options_.cut == Cut::kConstrained) {
       world_.block(star, leader, true);
-      world_.run_until(
-          [&] { return world_.ghost().last_logged(star) < world_.ghost().last_committed(); },
-          timeout_ / 2);
+      recorder_.mark_now("behind");
+      world_.run_for(lag());
+      if (world_.ghost().last_logged(star) >= world_.ghost().last_committed())
+        world_.complain("whoever is to lead is not behind");
     }
     for (std::size_t a = 0; a < world_.size(); ++a)
       for (std::size_t b = a + 1; b < world_.size(); ++b)
@@ -65,6 +75,8 @@ class Measured {
   }
 
   void watch() {
+    recorder_.zero();
+    recorder_.mark_now("cut");
     const Micros began = world_.now();
     const std::uint64_t changes = world_.ghost().leader_changes();
     const std::int64_t promise = highest_promise();
@@ -98,7 +110,9 @@ class Measured {
     std::int64_t highest = 0;
     for (std::size_t i = 0; i < world_.size(); ++i)
       highest = std::max(highest, world_.ghost().promised_epoch(i));
-    return options_.engine.starts_with("omnipaxos") ? highest >> 8 : highest;
+    // Ballots: a round, and whose it is.
+    return options_.engine.ends_with("paxos") || options_.engine == "omnipaxos-later" ? highest >> 8
+                                                                                      : highest;
   }
   [[nodiscard]] double in_timeouts(Micros time) const {
     return static_cast<double>(time) / static_cast<double>(timeout_);
@@ -108,6 +122,7 @@ class Measured {
   Micros timeout_;
   Dice dice_;
   World world_;
+  Recorder recorder_;
   CutReport report_;
   bool is_watching_ = false;
   Zxid logged_;  // by anybody, at the cut

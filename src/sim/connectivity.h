@@ -6,10 +6,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sim/recorder.h"
 #include "sim/timeline.h"
 #include "sim/trace.h"
 
@@ -17,7 +19,7 @@ namespace synod::sim {
 
 enum class Cut : std::uint8_t {
   kQuorumLoss,   // five; only the links of A, which does not lead, are left: a star
-  kConstrained,  // the same, the leader alone, and A behind: it lacks what is committed
+  kConstrained,  // the same and the leader alone; A lost it half a timeout before, and is behind
   kChained,      // three; the leader and another do not reach each other, both reach A
 };
 struct CutName {
@@ -25,14 +27,15 @@ struct CutName {
   std::string_view name;
 };
 inline constexpr std::array kCutNames{CutName{Cut::kQuorumLoss, "quorum-loss"},
-                                      CutName{Cut::kConstrained, "constrained"},
+                                      CutName{Cut::kConstrained, "constrained-election"},
                                       CutName{Cut::kChained, "chained"}};
 
 struct CutOptions {
   Cut cut{};
   std::string engine = "zab";  // as WorldOptions has it
   std::uint64_t seed = 1;      // the phase in which the links are cut, and all else
-  int timeouts = 40;           // how long they stay so
+  int timeouts = 20;           // how long they stay so
+  bool is_recorded = false;
   Trace::Sink trace{};
 };
 
@@ -43,6 +46,7 @@ struct CutReport {
   double longest_gap = 0;            // between commits, in election timeouts
   std::uint64_t leader_changes = 0;  // while they were cut
   std::uint32_t epochs_opened = 0;   // promised by anybody meanwhile
+  std::optional<RunRecord> record;   // from a little before the cut, which is its zero
   std::vector<std::string> violations;
 };
 

@@ -45,9 +45,10 @@ class WatchedEngine final : public consensus::Engine {
                 bool is_end) override {
     engine_->log_read(link, std::move(entries), is_end);
   }
-  void snapshot_installed(consensus::LinkId link, Zxid zxid, BytesView rest) override {
+  void snapshot_installed(consensus::LinkId link, Zxid zxid, BytesView rest,
+                          std::string_view configuration) override {
     ghost_.installed(server_, zxid);
-    engine_->snapshot_installed(link, zxid, rest);
+    engine_->snapshot_installed(link, zxid, rest, configuration);
   }
   void accepted(consensus::LinkId link, consensus::Port port) override {
     looks_.accepted(link, port);
@@ -69,6 +70,14 @@ class WatchedEngine final : public consensus::Engine {
   }
   void send_to_learner(consensus::LinkId link, const consensus::ServiceMessage& message) override {
     engine_->send_to_learner(link, message);
+  }
+  [[nodiscard]] const consensus::Membership* membership() const override {
+    return engine_->membership();
+  }
+  [[nodiscard]] bool is_reconfiguring() const override { return engine_->is_reconfiguring(); }
+  [[nodiscard]] std::optional<std::string> why_not(
+      const consensus::Membership& next) const override {
+    return engine_->why_not(next);
   }
   [[nodiscard]] const consensus::Status& status() const override { return engine_->status(); }
   [[nodiscard]] consensus::Effects drain() override {

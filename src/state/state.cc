@@ -66,6 +66,16 @@ void State::set_config(BytesView text, Zxid version, WallTimeMs now) {
   tree_.set_data(*node, text, stat);
 }
 
+BytesView State::config_text() const {
+  const Node* node = tree_.find(kConfigPath);
+  return node == nullptr ? BytesView{} : node->data.view().value_or(BytesView{});
+}
+
+Zxid State::config_version() const {
+  const Node* node = tree_.find(kConfigPath);
+  return node == nullptr ? Zxid{} : node->stat.mzxid;
+}
+
 void State::swap(State& other) noexcept {
   tree_.swap(other.tree_);
   quotas_.swap(other.quotas_);
@@ -188,7 +198,7 @@ Outcome State::set_data(const jute::TxnHeader& header, const jute::SetDataTxn& t
   const AclId parent_acl = node->parent != nullptr ? node->parent->acl : kOpenAcl;
   changes_.add(EventType::kNodeDataChanged, node->client_path(), header.zxid, node->acl,
                parent_acl);
-  return {header.type, ErrorCode::kOk, txn.path, tree_.client_stat(*node)};
+  return {header.type, ErrorCode::kOk, txn.path, tree_.client_stat(*node), txn.data};
 }
 
 Outcome State::set_acl(const jute::SetAclTxn& txn) {

@@ -24,8 +24,9 @@ namespace synod::state {
 struct Outcome {
   jute::OpCode type{};
   jute::ErrorCode error = jute::ErrorCode::kOk;
-  BytesView path;   // of a creation; points into the transaction
-  jute::Stat stat;  // after the change; of creations, setData and setACL
+  BytesView path;     // of a creation; points into the transaction
+  jute::Stat stat;    // after the change; of creations, setData, setACL and reconfig
+  NullableView data;  // of a reconfig; points into the transaction
 };
 
 struct ApplyResult {
@@ -47,6 +48,9 @@ class State {
   // What this server itself says of its ensemble, in /zookeeper/config: no transaction, and outside
   // the digest (reference, quorum protocol section 1.5).
   void set_config(BytesView text, Zxid version, WallTimeMs now);
+
+  [[nodiscard]] BytesView config_text() const;
+  [[nodiscard]] Zxid config_version() const;  // its mzxid; 0: nothing was ever said
 
   // Everything changes sides, while references to the two objects stay good: a server's tree is
   // replaced under its readers. No snapshot may be under way in either.

@@ -19,6 +19,7 @@ struct Cluster::Disk {
   std::uint32_t current = 0;
   ServerId voted_for{};
   bool has_epoch_files = false;
+  Membership membership;  // its own files; they outlive a wiped directory
 };
 
 struct Cluster::Node {
@@ -69,25 +70,36 @@ struct Cluster::Link {
 // ---- entries ----------------------------------------------------------------------------------
 
 SharedBytes TestForms::write(EntryKind kind, Zxid /*zxid*/, BytesView payload) const {
-  SYNOD_ASSERT(kind != EntryKind::kClient);
   Bytes bytes(1, static_cast<char>(kind));
   bytes.append(payload);
   return std::make_shared<const Bytes>(std::move(bytes));
 }
 
 EntryForms::Form TestForms::read(BytesView entry) const {
-  if (entry.empty() || entry.front() > static_cast<char>(EntryKind::kStopSign)) return {};
+  if (entry.empty() || entry.front() > static_cast<char>(EntryKind::kConfiguration)) return {};
   return {static_cast<EntryKind>(entry.front()), entry.substr(1)};
 }
 
+namespace {
+
+Member member(NodeId id, bool is_observer) {
+  const std::string host = fmt::format("s{}", id);
+  return {.quorum = {{host, 2888}}, .election = {{host, 3888}}, .is_observer = is_observer};
+}
+
+}  // namespace
+
 Cluster::Cluster(Options options, MakeEngine make_engine)
     : options_(options), make_engine_(std::move(make_engine)), random_(options.seed) {
-  for (NodeId id = 1; id <= options.voters + options.observers; ++id) {
-    const std::string host = fmt::format("s{}", id);
-    membership_.members[ServerId{id}] = Member{
-        .quorum = {{host, 2888}}, .election = {{host, 3888}}, .is_observer = id > options.voters};
+  const NodeId members = options.voters + options.observers;
+  Membership& first = configurations_[Zxid{}];
+  for (NodeId id = 1; id <= members; ++id)
+    first.members[ServerId{id}] = member(id, id > options.voters);
+  for (NodeId id = 1; id <= members + options.spares; ++id) {
     nodes_[id] = std::make_unique<Node>();
     nodes_[id]->id = id;
+    Membership& own = nodes_[id]->disk.membership = first;
+    own.members.try_emplace(ServerId{id}, member(id, false));
   }
 }
 
@@ -103,7 +115,7 @@ Cluster::~Cluster() {
 void Cluster::start(NodeId id) {
   Node& node = this->node(id);
   SYNOD_ASSERT(!node.engine);
-  node.engine = make_engine_(ServerId{id}, membership_);
+  node.engine = make_engine_(ServerId{id}, node.disk.membership);
   ++node.life;
   node.log = node.disk.history;
   node.applied = node.log.size();
@@ -125,6 +137,7 @@ void Cluster::start(NodeId id) {
   const bool has_memory = node.disk.has_epoch_files || !node.log.empty();
   node.engine->start({.last_logged = node.last(),
                       .recent = recent,
+                      .configurations = configurations_in(node),
                       .accepted_epoch = node.disk.accepted,
                       .current_epoch = node.disk.current,
                       .voted_for = node.disk.voted_for,
@@ -153,7 +166,7 @@ void Cluster::crash(NodeId id) {
 
 void Cluster::wipe(NodeId id) {
   SYNOD_ASSERT(!node(id).engine);
-  node(id).disk = {};
+  node(id).disk = {.membership = std::move(node(id).disk.membership)};
 }
 
 void Cluster::cut_off(NodeId a, NodeId b) {
@@ -207,8 +220,8 @@ void Cluster::set_accepted_epoch(NodeId id, std::uint32_t epoch) {
 
 void Cluster::set_log(NodeId id, const std::vector<Zxid>& zxids) {
   SYNOD_ASSERT(!node(id).engine);
+  wipe(id);
   Disk& disk = node(id).disk;
-  disk = {};
   Zxid before;
   for (const Zxid zxid : zxids) {
     const std::string bytes = fmt::format("old {:#x}", zxid.value);
@@ -299,6 +312,8 @@ void Cluster::carry_out(NodeId id, Effect& effect) {
     this->commit(node, commit->up_to);
   } else if (auto* changed = std::get_if<effect::StatusChanged>(&effect)) {
     status_changed(id, changed->status);
+  } else if (auto* configured = std::get_if<effect::Configured>(&effect)) {
+    node.disk.membership = *Membership::parse(configured->text);
   } else if (auto* dial = std::get_if<effect::Dial>(&effect)) {
     this->dial(id, *dial);
   } else if (auto* send = std::get_if<effect::Send>(&effect)) {
@@ -526,6 +541,8 @@ void Cluster::commit(Node& node, Zxid up_to) {
     } else {
       check_committed_first(node, entry);
       committed_.push_back(entry);
+      if (auto membership = membership_in(entry))
+        configurations_[entry.zxid] = *std::move(membership);
     }
     ++node.committed;
   }
@@ -538,13 +555,42 @@ void Cluster::check_committed_first(const Node& node, const Entry& entry) {
   if (!committed_.empty() && before != committed_.back().zxid)
     violated(fmt::format("server {} commits {:#x} after {:#x}, not after {:#x}", node.id,
                          entry.zxid.value, before.value, committed_.back().zxid.value));
+  if (!is_backed(node, entry))
+    violated(fmt::format("server {} commits {:#x}, which is on the disks of no quorum", node.id,
+                         entry.zxid.value));
+}
+
+// Of the newest configuration committed before, or of one that the log of whoever commits goes on
+// with: which of them an engine asks, and whether of two at once, its own tests check.
+bool Cluster::is_backed(const Node& node, const Entry& entry) const {
   Servers holders;
   for (const auto& [id, other] : nodes_)
-    if (membership_.is_voter(ServerId{id}) && is_durable(id, entry.zxid))
-      add_to(holders, ServerId{id});
-  if (!membership_.is_quorum(holders))
-    violated(fmt::format("server {} commits {:#x}, which is on {} disks only", node.id,
-                         entry.zxid.value, holders.size()));
+    if (is_durable(id, entry.zxid)) add_to(holders, ServerId{id});
+  if (membership().is_quorum(holders)) return true;
+  return std::ranges::any_of(node.log, [&](const Entry& logged) {
+    if (logged.zxid <= configurations_.rbegin()->first) return false;
+    const auto next = membership_in(logged);
+    return next && next->is_quorum(holders);
+  });
+}
+
+std::optional<Membership> Cluster::membership_in(const Entry& entry) const {
+  const EntryForms::Form form = forms_.read(*entry.bytes);
+  if (form.kind != EntryKind::kReconfiguration) return std::nullopt;
+  return *Membership::parse(form.payload);
+}
+
+// All in the log, and the last in its tree.
+std::vector<Configuration> Cluster::configurations_in(const Node& node) const {
+  std::vector<Configuration> found;
+  for (const Entry& entry : node.log) {
+    const EntryForms::Form form = forms_.read(*entry.bytes);
+    if (form.kind != EntryKind::kReconfiguration && form.kind != EntryKind::kConfiguration)
+      continue;
+    if (entry.zxid <= node.disk.snapshot) found.clear();
+    found.push_back({entry.zxid, form.kind, std::string(form.payload)});
+  }
+  return found;
 }
 
 // The tree is the list of its entries: long count, then (long zxid, buffer) each.
@@ -582,8 +628,10 @@ void Cluster::receive_tree(NodeId id, LinkId link, BytesView bytes) {
     at.applied = tree.size();
     const auto done = *std::exchange(at.installing, {});
     at.disk.snapshot = done.zxid;
+    const auto known = configurations_in(at);
     event(at.id, [&](Engine& engine) {
-      engine.snapshot_installed(link, done.zxid, BytesView(done.bytes).substr(size));
+      engine.snapshot_installed(link, done.zxid, BytesView(done.bytes).substr(size),
+                                known.empty() ? "" : known.back().text);
     });
     if (!at.links.contains(link)) event(at.id, [&](Engine& engine) { engine.unlinked(link); });
   });
@@ -634,6 +682,29 @@ std::optional<std::string> Cluster::write() {
 bool Cluster::write_and_wait(std::int64_t within_ms) {
   const auto bytes = write();
   return bytes && run_until([&] { return is_committed(*bytes); }, within_ms);
+}
+
+std::optional<std::string> Cluster::reconfigure(Membership next) {
+  const auto leader = serving_leader();
+  if (!leader) return "nobody leads";
+  std::optional<std::string> refusal;
+  event(*leader, [&](Engine& engine) {
+    if (engine.is_reconfiguring()) refusal = "another change is not finished";
+    if (!refusal) refusal = engine.why_not(next);
+    if (refusal) return;
+    next.version = engine.next_zxid().value;
+    engine.propose({engine.next_zxid(),
+                    forms_.write(EntryKind::kReconfiguration, engine.next_zxid(), next.to_text())});
+  });
+  return refusal;
+}
+
+Membership Cluster::with_members(const Servers& voters, const Servers& observers) const {
+  Membership next;
+  for (const ServerId server : voters) next.members[server] = member(server.value, false);
+  for (const ServerId server : observers) next.members[server] = member(server.value, true);
+  next.version = membership().version;
+  return next;
 }
 
 void Cluster::read_index(NodeId id, std::uint64_t token) {
@@ -692,7 +763,7 @@ effect::SaveEpochs Cluster::epochs_on_disk(NodeId id) const {
 
 bool Cluster::are_all_serving_and_equal() const {
   for (const auto& [id, node] : nodes_) {
-    if (!node->engine) continue;
+    if (!node->engine || !membership().members.contains(ServerId{id})) continue;
     if (!node->engine->status().is_serving || node->committed != committed_.size()) return false;
     if (node->applied != committed_.size()) return false;
   }

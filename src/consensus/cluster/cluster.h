@@ -25,6 +25,7 @@ using NodeId = std::int64_t;  // a server's number
 struct Options {
   int voters = 3;
   int observers = 0;
+  int spares = 0;  // servers that are no members yet; each knows the members, and itself
   std::uint64_t seed = 1;
   std::size_t memory_entries = 500;  // the bounds of the engine's memory; for who makes the engines
   std::uint32_t first_counter = 1;   // likewise
@@ -88,6 +89,10 @@ class Cluster {
   std::optional<std::string> write();
   std::optional<std::string> write_at(NodeId node);
   bool write_and_wait(std::int64_t within_ms = 20'000);  // until it is committed
+  // Proposes this membership at whoever leads and serves; why not, or nothing.
+  std::optional<std::string> reconfigure(Membership next);
+  // The newest that is committed, with these as voters and those as observers in place of its own.
+  [[nodiscard]] Membership with_members(const Servers& voters, const Servers& observers = {}) const;
 
   void read_index(NodeId node, std::uint64_t token);
   void send_to_leader(NodeId node, const ServiceMessage& message);
@@ -107,11 +112,14 @@ class Cluster {
   [[nodiscard]] std::size_t durable_count(NodeId node) const;
   [[nodiscard]] std::size_t committed_count(NodeId node) const;  // by what it was told in this life
   [[nodiscard]] effect::SaveEpochs epochs_on_disk(NodeId node) const;
-  [[nodiscard]] bool are_all_serving_and_equal() const;  // those that are up
+  [[nodiscard]] bool are_all_serving_and_equal() const;  // members that are up
   // Of clients and engines.
   [[nodiscard]] std::size_t committed_count() const { return committed_.size(); }
   [[nodiscard]] bool is_committed(const std::string& bytes) const;
   [[nodiscard]] const std::vector<Entry>& committed() const { return committed_; }
+  [[nodiscard]] const Membership& membership() const { return configurations_.rbegin()->second; }
+  // All that were committed, the first at 0.
+  [[nodiscard]] const std::map<Zxid, Membership>& configurations() const { return configurations_; }
   [[nodiscard]] const std::map<std::uint32_t, NodeId>& leaders() const { return leader_of_; }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
@@ -162,6 +170,9 @@ class Cluster {
   void append(Node& node, const Entry& entry);
   void commit(Node& node, Zxid up_to);
   void check_committed_first(const Node& node, const Entry& entry);
+  [[nodiscard]] bool is_backed(const Node& node, const Entry& entry) const;
+  [[nodiscard]] std::optional<Membership> membership_in(const Entry& entry) const;
+  [[nodiscard]] std::vector<Configuration> configurations_in(const Node& node) const;
   void send_snapshot(NodeId id, const effect::SendSnapshot& snapshot);
   void receive_tree(NodeId id, LinkId link, BytesView bytes);
   void read_log(NodeId id, const effect::ReadLog& wanted);
@@ -169,7 +180,7 @@ class Cluster {
   Options options_;
   MakeEngine make_engine_;
   TestForms forms_;
-  Membership membership_;
+  std::map<Zxid, Membership> configurations_;  // committed, and the first of all
   Random random_;
   std::int64_t now_ = 1000;
   std::uint64_t order_ = 0;

@@ -6,8 +6,8 @@
 
 namespace synod::consensus::cluster {
 
-Schedule::Schedule(std::uint64_t seed, const MakeCluster& make_cluster)
-    : random_(seed), cluster_(make_cluster(draw_options(seed))) {}
+Schedule::Schedule(std::uint64_t seed, const MakeCluster& make_cluster, bool reconfigures)
+    : reconfigures_(reconfigures), random_(seed), cluster_(make_cluster(draw_options(seed))) {}
 
 Options Schedule::draw_options(std::uint64_t seed) {
   Options options{.seed = seed};
@@ -17,7 +17,8 @@ Options Schedule::draw_options(std::uint64_t seed) {
   options.max_delay_ms = is_one_of(2) ? 1 : 15;
   options.max_flush_ms = is_one_of(2) ? 1 : 20;
   options.is_log_kept = !is_one_of(3);
-  servers_ = options.voters + options.observers;
+  options.spares = reconfigures_ ? 2 : 0;
+  servers_ = options.voters + options.observers + options.spares;
   return options;
 }
 
@@ -41,6 +42,7 @@ void Schedule::storm() {
     if (is_one_of(3)) cluster_->write();
     if (is_one_of(25)) fault();
     if (is_one_of(15)) repair();
+    if (reconfigures_ && is_one_of(10)) reconfigure();
     cluster_->run_for(static_cast<std::int64_t>(random_.below(40)));
     if (!cluster_->violations().empty()) return;
   }
@@ -82,6 +84,18 @@ void Schedule::repair() {
   if (is_one_of(3)) cluster_->heal_all();
   cluster_->stall_disk(node, false);
   if (!cluster_->is_up(node)) cluster_->start(node);
+}
+
+// Refused more often than not: who was just started is not in step yet.
+void Schedule::reconfigure() {
+  Servers voters;
+  Servers observers;
+  for (NodeId node = 1; node <= servers_; ++node) {
+    const std::uint64_t share = random_.below(8);
+    if (share < 5) add_to(voters, ServerId{node});
+    if (share == 5) add_to(observers, ServerId{node});
+  }
+  if (!voters.empty()) (void)cluster_->reconfigure(cluster_->with_members(voters, observers));
 }
 
 std::string Schedule::settle() {

@@ -17,7 +17,8 @@ class Schedule {
  public:
   using MakeCluster = std::function<std::unique_ptr<Cluster>(const Options&)>;
 
-  Schedule(std::uint64_t seed, const MakeCluster& make_cluster);
+  // With reconfigurations: two spare servers, and now and then another membership of any of all.
+  Schedule(std::uint64_t seed, const MakeCluster& make_cluster, bool reconfigures = false);
 
   // What went wrong; empty: nothing.
   [[nodiscard]] std::string run();
@@ -32,8 +33,10 @@ class Schedule {
   void fault();
   void part(NodeId a, NodeId b);
   void repair();
+  void reconfigure();
   std::string settle();
 
+  bool reconfigures_;
   Random random_;
   NodeId servers_ = 0;
   std::unique_ptr<Cluster> cluster_;

@@ -304,7 +304,7 @@ TEST_F(FollowerSession, ATreeInPlaceOfALongerLogIsMarkedFirst) {
   EXPECT_EQ(std::get<effect::SaveEpochs>(effects_[0]).voted_for, ServerId{3});
   ASSERT_TRUE(std::holds_alternative<effect::ReceiveSnapshot>(effects_[1]));
   saved();
-  engine_->snapshot_installed(tree, z(4, 9), {});
+  engine_->snapshot_installed(tree, z(4, 9), {}, {});
   drain();
   const auto after = said<Promise>();
   ASSERT_THAT(after, SizeIs(1));

@@ -35,7 +35,7 @@ OmniPaxos::OmniPaxos(Options options)
 
 void OmniPaxos::start(const Beginning& beginning) {
   shared_.now = beginning.now;
-  journal_.start(beginning);
+  journal_.start(beginning, options_.membership);
   follow();
   links_.tick(beginning.now);
   // Observers know voters only.
@@ -180,8 +180,9 @@ void OmniPaxos::log_read(LinkId link, std::optional<std::vector<Entry>>&& entrie
   settle();
 }
 
-void OmniPaxos::snapshot_installed(LinkId link, Zxid zxid, BytesView /*rest*/) {
-  journal_.on_snapshot(zxid);
+void OmniPaxos::snapshot_installed(LinkId link, Zxid zxid, BytesView /*rest*/,
+                                   std::string_view configuration) {
+  journal_.on_snapshot(zxid, configuration);
   shared_.installing.reset();
   links_.close(link);
   advance();

@@ -37,7 +37,8 @@ class OmniPaxos final : public Engine {
   void was_cut(std::optional<Zxid> last) override;
   void epochs_saved() override;
   void log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, bool is_end) override;
-  void snapshot_installed(LinkId link, Zxid zxid, BytesView rest) override;
+  void snapshot_installed(LinkId link, Zxid zxid, BytesView rest,
+                          std::string_view configuration) override;
 
   void accepted(LinkId link, Port port) override;
   void linked(LinkId link) override;

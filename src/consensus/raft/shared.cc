@@ -11,7 +11,7 @@ void Shared::start(const Beginning& beginning) {
   random = Random(beginning.seed);
   SYNOD_ASSERT(beginning.forms != nullptr);
   forms = beginning.forms;
-  journal.start(beginning);
+  journal.start(beginning, options.membership);
   term_ = std::max(beginning.accepted_epoch, beginning.last_logged.epoch());
 }
 

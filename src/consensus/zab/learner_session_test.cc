@@ -125,7 +125,7 @@ class Replay {
     const std::size_t end = bytes.find(kEnd);
     ASSERT_NE(end, BytesView::npos);
     const Zxid zxid = *std::exchange(installing_, {});
-    journal_->on_snapshot(zxid);
+    journal_->on_snapshot(zxid, {});
     learner_->snapshot_installed(link_, zxid, bytes.substr(end + kEnd.size()));
   }
 

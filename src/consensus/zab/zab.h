@@ -39,7 +39,8 @@ class Zab final : public Engine {
   void was_cut(std::optional<Zxid> last) override;
   void epochs_saved() override;
   void log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, bool is_end) override;
-  void snapshot_installed(LinkId link, Zxid zxid, BytesView rest) override;
+  void snapshot_installed(LinkId link, Zxid zxid, BytesView rest,
+                          std::string_view configuration) override;
 
   void accepted(LinkId link, Port port) override;
   void linked(LinkId link) override;
@@ -51,6 +52,12 @@ class Zab final : public Engine {
   void read_index(std::uint64_t token) override;
   void send_to_leader(const ServiceMessage& message) override;
   void send_to_learner(LinkId link, const ServiceMessage& message) override;
+
+  [[nodiscard]] const Membership* membership() const override {
+    return &shared_.members().newest();
+  }
+  [[nodiscard]] bool is_reconfiguring() const override { return shared_.members().is_joint(); }
+  [[nodiscard]] std::optional<std::string> why_not(const Membership& next) const override;
 
   [[nodiscard]] const Status& status() const override { return status_; }
   [[nodiscard]] Effects drain() override;
@@ -67,12 +74,15 @@ class Zab final : public Engine {
   [[nodiscard]] Learner* learner() { return std::get_if<Learner>(&role_); }
 
   void settle();  // after every event
+  void look_under_learned_membership();
   void leave_ended_role();
   void leave(std::string reason);
   void look_when_settled();
   void take_decision();
+  void begin_under(ServerId leader);
   void lead();
   void follow(ServerId leader);
+  [[nodiscard]] bool may_lead_next() const;
   void close_parked(LinkId link, std::string reason);
   void close_expired_parked();
 
@@ -89,6 +99,7 @@ class Zab final : public Engine {
   bool is_established_ = false;  // and that is what whoever asks is told
   SteadyTimeMs look_at_;         // not before
   bool is_making_memory_ = false;
+  std::optional<ServerId> appointed_;  // leads next, without an election
   std::map<LinkId, Parked> parked_;
 };
 
