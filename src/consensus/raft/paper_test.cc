@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -203,6 +204,35 @@ TEST_F(RaftPaper, Section5_3_FollowersLearnOfACommitWithoutAnotherEntry) {
   const Zxid last = cluster.committed().back().zxid;
   cluster.run_for(kT);
   for (NodeId node = 1; node <= 5; ++node) EXPECT_EQ(cluster.last_applied(node), last) << node;
+}
+
+// What a leader tells a learner beside the log stands behind what was committed before: also where
+// a full window holds the entries back. (A sync, and so a linearizable read, overtook them: found
+// by the simulator.)
+TEST_F(RaftPaper, Section8_AnAnswerDoesNotOvertakeTheEntriesBeforeIt) {
+  TestCluster cluster({.voters = 3}, [](Options& options) { options.max_in_flight = 1; });
+  cluster.start_all();
+  ASSERT_TRUE(settles(cluster));
+  const NodeId leader = *cluster.serving_leader();
+  const NodeId slow = leader % 3 + 1;
+  std::optional<LinkId> link;
+  std::optional<std::size_t> committed_when_told;
+  cluster.on_deliver = [&](NodeId node, const effect::Deliver& delivery) {
+    if (delivery.message.kind == ServiceMessage::Kind::kRequest) link = delivery.from;
+    if (delivery.message.kind == ServiceMessage::Kind::kSynced)
+      committed_when_told = cluster.committed_count(node);
+  };
+  cluster.send_to_leader(slow, {.kind = ServiceMessage::Kind::kRequest});
+  ASSERT_TRUE(cluster.run_until([&] { return link.has_value(); }));
+  cluster.stall_disk(slow, true);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(cluster.write_and_wait());
+  const std::size_t committed = cluster.committed_count();
+  cluster.send_to_learner(leader, *link, {.kind = ServiceMessage::Kind::kSynced});
+  cluster.run_for(kT / 4);
+  EXPECT_EQ(committed_when_told, std::nullopt);
+  cluster.stall_disk(slow, false);
+  ASSERT_TRUE(cluster.run_until([&] { return committed_when_told.has_value(); }));
+  EXPECT_GE(*committed_when_told, committed);
 }
 
 // Followers are sent everything again, for as long as it takes: also what was answered long ago.
