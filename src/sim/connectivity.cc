@@ -72,7 +72,7 @@ class Measured {
     world.clients = 12;  // so many that one is soon where it is served
     world.seed = options.seed;
     world.trace = options.trace;
-    world.client.think_time = 30 * kMillisecond;
+    world.client.think_time = 100 * kMillisecond;
     return world;
   }
 
