@@ -31,11 +31,14 @@ enum class Mutation : std::uint8_t {
   kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
   kVoteBeforeFlush,          // a vote claims what is not on disk
   // consensus.md 3.12, 3.13: Raft
-  kRaftVoteNotDurable,           // a vote leaves before it is on disk (rare)
+  kRaftVoteNotDurable,           // a vote leaves before it is on disk
   kRaftTwoVotesInATerm,          // whom this server voted for in the term is not looked at
   kRaftPriorTermByCounting,      // an entry of an earlier term commits by counting (rare)
   kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have
   kRaftTruncateWithoutConflict,  // a message that ends earlier than the log cuts it
+  // consensus.md 3.10: Raft's changes of membership
+  kRaftJointAsksNewOnly,            // while joint, the old side is not asked
+  kRaftConfigurationWhenCommitted,  // a configuration counts once it is committed, not before
   // consensus.md 4.7, 4.8, 4.12: Omni-Paxos
   kPromiseNotDurable,  // a promise leaves before it is on disk
   kAnyPromise,         // a leader goes on with its own log, whatever was promised
@@ -54,6 +57,7 @@ enum class Mutation : std::uint8_t {
   kLeadsAlone,           // 30: a leader that no quorum hears goes on
   kReadIndexUnasked,     // 30: a leader answers reads without asking whether it still leads (rare)
   kWipedVotes,           // NuRaft#185: a server votes and counts though it forgot what it said
+  kSerialUnchecked,      // Raft 8: a command is repeated without asking whether it was executed
 };
 
 struct MutationName {
@@ -83,6 +87,8 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kRaftPriorTermByCounting, "raft-prior-term-by-counting"},
     MutationName{Mutation::kRaftCommitBeyondMatch, "raft-commit-beyond-match"},
     MutationName{Mutation::kRaftTruncateWithoutConflict, "raft-truncate-without-conflict"},
+    MutationName{Mutation::kRaftJointAsksNewOnly, "raft-joint-asks-new-only"},
+    MutationName{Mutation::kRaftConfigurationWhenCommitted, "raft-configuration-when-committed"},
     MutationName{Mutation::kPromiseNotDurable, "omni-promise-not-durable"},
     MutationName{Mutation::kAnyPromise, "omni-any-promise"},
     MutationName{Mutation::kCompareLengthOnly, "omni-compare-length-only"},
@@ -99,6 +105,7 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kLeadsAlone, "leads-alone"},
     MutationName{Mutation::kReadIndexUnasked, "read-index-unasked"},
     MutationName{Mutation::kWipedVotes, "wiped-votes"},
+    MutationName{Mutation::kSerialUnchecked, "serial-unchecked"},
 };
 
 #ifdef SYNOD_MUTANTS

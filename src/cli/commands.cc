@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cli/check_history.h"
+#include "cli/convert_command.h"
 #include "cli/mutation_hunt.h"
 #include "cli/scenario_command.h"
 #include "cli/sim_command.h"
@@ -102,10 +103,15 @@ std::expected<server::ConfigInput, server::ConfigError> config_input(
   return input;
 }
 
-int serve(const std::vector<std::string>& words, const std::vector<std::string>& properties) {
+std::expected<server::LoadedConfig, server::ConfigError> load(
+    const std::vector<std::string>& words, const std::vector<std::string>& properties) {
   const auto input = config_input(words, properties);
-  if (!input) return complain(input.error());
-  auto loaded = server::load_config(*input);
+  if (!input) return std::unexpected(input.error());
+  return server::load_config(*input);
+}
+
+int serve(const std::vector<std::string>& words, const std::vector<std::string>& properties) {
+  auto loaded = load(words, properties);
   if (!loaded) return complain(loaded.error());
   const bool is_plain = words.empty();
   return static_cast<int>(server::serve({.loaded = std::move(*loaded),
@@ -114,9 +120,7 @@ int serve(const std::vector<std::string>& words, const std::vector<std::string>&
 }
 
 int check(const std::vector<std::string>& words, const std::vector<std::string>& properties) {
-  const auto input = config_input(words, properties);
-  if (!input) return complain(input.error());
-  const auto loaded = server::load_config(*input);
+  const auto loaded = load(words, properties);
   if (!loaded) return complain(loaded.error());
   for (const server::Warning& warning : loaded->warnings)
     fmt::print("{}\n", server::to_string(warning));
@@ -207,6 +211,29 @@ void add_questions(CLI::App& app, const CommandLine& line, Action& action) {
   });
 }
 
+void add_convert(CLI::App& app, const CommandLine& line, Action& action) {
+  const CLI::IsMember is_engine({"zab", "raft", "omnipaxos"});
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* command = app.add_subcommand("convert", kConvertHelp);
+  command->add_option("--to", options->to, "the new engine: zab, raft or omnipaxos")
+      ->required()
+      ->check(is_engine);
+  command
+      ->add_option("--from", options->from,
+                   "the old engine, of directories that do not say (else they are zab's)")
+      ->check(is_engine);
+  command->add_option("--lost", options->lost, "a member whose directory is gone; again for others")
+      ->allow_extra_args(false);
+  command->add_flag("--dry-run", options->is_dry_run, "say what would be done, and change nothing");
+  command->add_flag("--accept-lost-writes", options->accepts_lost_writes,
+                    "go on without a quorum: what was acknowledged may be gone");
+  command->add_option("member", options->members, "each member's zoo.cfg or data directory")
+      ->required();
+  on_parsed<ConvertOptions>(*command, action, options, [&line](const ConvertOptions& given) {
+    return convert(given, [&](const std::string& file) { return load({file}, line.properties); });
+  });
+}
+
 void add_scenarios(CLI::App& sim, Action& action) {
   auto options = std::make_shared<ScenarioOptions>();
   CLI::App* command = sim.add_subcommand(
@@ -277,6 +304,7 @@ int run(int argc, const char* const* argv) {
   Action action;
   add_serve(app, line, action);
   add_questions(app, line, action);
+  add_convert(app, line, action);
   add_sim(app, action);
   try {
     std::ranges::reverse(line.arguments);  // as the library wants them

@@ -108,6 +108,7 @@ WorldOptions drawn_options(std::uint64_t seed) {
   options.client.value_bytes = dice.below(5) == 0 ? 4000 : 60;
   if (dice.below(10) == 0)
     options.first_counter = 0xFFFEFFFE - static_cast<std::uint32_t>(100 + dice.below(400));
+  options.command_clients = dice.below(4) == 0 ? 1 : 0;
   return options;
 }
 
@@ -127,14 +128,13 @@ World::World(WorldOptions options)
                                        machines + options_.clients, options_.network);
   ghost_ = std::make_unique<Ghost>(files_.front(), machines, options_.first_counter,
                                    [this](std::string text) { complain(std::move(text)); });
-  if (options_.engine == "zab") {
-    claims_ = std::make_unique<WireClaims>(
-        *ghost_,
-        [this](std::size_t server, const std::string& name) {
-          return servers_[server]->disk().durable_epoch(name);
-        },
-        [this](std::string text) { complain(std::move(text)); });
-  }
+  claims_ = make_claims(options_.engine,
+                        {.ghost = *ghost_,
+                         .durable_text =
+                             [this](std::size_t server, const std::string& name) {
+                               return servers_[server]->disk().durable_text(name);
+                             },
+                         .complain = [this](std::string text) { complain(std::move(text)); }});
   // Who is to join is told of the members, and of itself.
   for (std::size_t i = options_.servers + options_.observers; i < machines; ++i)
     files_[i].members[id_of(i)] = member(i, false);
@@ -180,6 +180,7 @@ void World::make_clients() {
     options.servers = servers_.size();
     options.is_idle = options_.clients > 3 && i + 1 == options_.clients;
     options.is_linearizable = i % 3 == 1;
+    options.runs_commands = i < options_.command_clients;
     clients_.push_back(std::make_unique<Client>(static_cast<std::int32_t>(i), options_.seed,
                                                 options, timeline_, *network_, *ghost_, trace_,
                                                 notebook_));
@@ -555,6 +556,11 @@ void World::judge() {
     if (is_member(i)) check_ephemerals(i);
   check::History& history = notebook_.history;
   history.final_tree = final_tree();
+  for (const auto& client : clients_) {
+    if (client->commands() == nullptr) continue;
+    for (const std::string& violation : client->commands()->violations(*history.final_tree))
+      complain(violation);
+  }
   for (const CommittedEntry& entry : ghost_->committed()) {
     const auto txn = jute::decode_txn(*entry.bytes);
     if (!txn) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "consensus/membership.h"
+#include "sim/claims.h"
 #include "sim/client.h"
 #include "sim/faults.h"
 #include "sim/ghost.h"
@@ -20,7 +21,6 @@
 #include "sim/server.h"
 #include "sim/timeline.h"
 #include "sim/trace.h"
-#include "sim/wire_claims.h"
 
 namespace synod::sim {
 
@@ -30,6 +30,7 @@ struct WorldOptions {
   std::size_t observers = 0;
   std::size_t spares = 0;  // that are no members yet; with any, the membership may be changed
   std::size_t clients = 6;
+  std::size_t command_clients = 0;  // of these, so many run commands (commands.h)
   std::uint64_t seed = 1;
   Trace::Sink trace;
   // Drawn from the seed unless a scenario sets them (drawn_options).
@@ -168,7 +169,7 @@ class World {
   Dice file_dice_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Ghost> ghost_;
-  std::unique_ptr<WireClaims> claims_;  // of zab only
+  std::unique_ptr<Claims> claims_;  // of ensembles
   Notebook notebook_;
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;

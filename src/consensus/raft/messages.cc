@@ -31,6 +31,7 @@ struct Put {
 
   void operator()(const message::RequestVote& it) {
     native::put_zxid(out, it.last_logged);
+    native::put_zxid(out, it.configuration);
     native::put_u8(out, flags(it.is_pre, it.is_transfer));
   }
   void operator()(const message::Vote& it) { native::put_u8(out, flags(it.is_pre, it.is_granted)); }
@@ -63,7 +64,10 @@ struct Put {
     native::put_u64(out, it.round);
     native::put_u8(out, flags(it.has_memory, false));
   }
-  void operator()(const message::SnapshotHead& it) { native::put_zxid(out, it.zxid); }
+  void operator()(const message::SnapshotHead& it) {
+    native::put_zxid(out, it.zxid);
+    native::put_bytes(out, it.settled);
+  }
   void operator()(const message::TimeoutNow&) {}
 };
 
@@ -92,6 +96,7 @@ struct Take {
   }
   void operator()(message::RequestVote& it) {
     it.last_logged = in.zxid();
+    it.configuration = in.zxid();
     const Flags set = flags();
     it.is_pre = set.first;
     it.is_transfer = set.second;
@@ -114,8 +119,11 @@ struct Take {
     Zxid last = it.prev;
     for (std::size_t i = 0; i < count && in.ok(); ++i) {
       const Zxid zxid = in.zxid();
-      const bool is_next = zxid == last.next() || zxid.epoch() > last.epoch();
-      if (zxid <= last || !is_next || zxid.epoch() > term) problem = "entries out of order";
+      const bool is_behind = zxid > last && zxid.epoch() <= term;  // so `last` has a next
+      if (!is_behind || (zxid != last.next() && zxid.epoch() <= last.epoch())) {
+        problem = "entries out of order";
+        return;
+      }
       last = zxid;
       it.entries.push_back({zxid, std::make_shared<const Bytes>(in.bytes())});
     }
@@ -141,7 +149,10 @@ struct Take {
     it.round = in.u64();
     it.has_memory = flag();
   }
-  void operator()(message::SnapshotHead& it) { it.zxid = in.zxid(); }
+  void operator()(message::SnapshotHead& it) {
+    it.zxid = in.zxid();
+    it.settled = in.bytes();
+  }
   void operator()(message::TimeoutNow&) {}
 };
 

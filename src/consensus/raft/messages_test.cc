@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <vector>
 
 #include "base/random.h"
@@ -25,7 +26,10 @@ message::AppendEntries some_entries() {
 std::vector<Message> one_of_each() {
   return {
       message::RequestVote{.term = 3, .last_logged = Zxid::of(2, 9), .is_pre = true},
-      message::RequestVote{.term = 3, .last_logged = Zxid::of(2, 9), .is_transfer = true},
+      message::RequestVote{.term = 3,
+                           .last_logged = Zxid::of(2, 9),
+                           .configuration = Zxid::of(1, 4),
+                           .is_transfer = true},
       message::Vote{.term = 4, .is_pre = false, .is_granted = true},
       message::Appended{.term = 5, .match = Zxid::of(5, 6), .has_memory = true},
       message::Refused{
@@ -36,7 +40,7 @@ std::vector<Message> one_of_each() {
                          .leader_commit = Zxid::of(8, 1),
                          .is_synchronised = true},
       message::HeartbeatReply{.term = 8, .round = 99, .has_memory = true},
-      message::SnapshotHead{.term = 9, .zxid = Zxid::of(9, 2)},
+      message::SnapshotHead{.term = 9, .zxid = Zxid::of(9, 2), .settled = "version=0"},
       message::TimeoutNow{.term = 0x7fffffff},
   };
 }
@@ -114,6 +118,15 @@ TEST(RaftMessages, EntriesOutOfOrderAreRefused) {
   EXPECT_FALSE(with(Zxid::of(5, 9), Zxid::of(5, 10)).has_value()) << "not behind prev";
   EXPECT_FALSE(with(Zxid::of(6, 1), Zxid::of(5, 10)).has_value()) << "backwards";
   EXPECT_FALSE(with(Zxid::of(7, 1), Zxid::of(8, 1)).has_value()) << "of a term to come";
+}
+
+// There is nothing behind the last number (found by fuzzing: the search for it overflowed).
+TEST(RaftMessages, NothingFollowsTheLastZxid) {
+  const Zxid last{std::numeric_limits<std::int64_t>::max()};
+  for (const Zxid next : {Zxid{}, Zxid{std::numeric_limits<std::int64_t>::min()}, Zxid::of(7, 1)})
+    EXPECT_FALSE(decode(encode(message::AppendEntries{
+                            .term = 7, .prev = last, .entries = {{next, shared("a")}}}))
+                     .has_value());
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ class RaftServer : public testing::Test {
              const std::function<void(Options&)>& adjust = {}) {
     Options options{.self = ServerId{1}, .election_timeout_ms = kT};
     for (std::int64_t id = 1; id <= 5; ++id)
-      options.membership.members[ServerId{id}] = Member{.quorum = {{"s", 1}}, .election = {}};
+      options.membership.members[ServerId{id}] =
+          Member{.quorum = {{"s", 1}}, .election = {{"s", 2}}};
     if (adjust) adjust(options);
     raft_ = std::make_unique<Raft>(options);
     // An entry before the first says what that is behind.
@@ -110,7 +111,7 @@ class RaftServer : public testing::Test {
     reader.feed(send.bytes);
     if (greeted_.insert(send.link).second) static_cast<void>(reader.greeting());
     for (auto body = reader.next(); body && *body; body = reader.next()) {
-      if ((*body)->size() < 2) continue;
+      if ((*body)->size() < 2 || (*body)->front() == 3) continue;  // 3: where it is to be found
       messages_.emplace_back(static_cast<std::int64_t>(send.link.value / 2),
                              *decode((*body)->substr(1)));
     }
@@ -212,6 +213,46 @@ TEST_F(RaftServer, Section5_2_TheSameVoteTwiceIsOneVote) {
   EXPECT_EQ(raft_->status().role, Role::kLeading);
 }
 
+TEST_F(RaftServer, Section5_4_1_OfTwoLogsOfOneTermTheLongerWins) {
+  begin({entry(1, 1), entry(1, 2)}, 1);
+  hear(2, message::RequestVote{.term = 2, .last_logged = Zxid::of(1, 1)});
+  flush();
+  said();
+  EXPECT_FALSE(last<message::Vote>().is_granted);
+  hear(3, message::RequestVote{.term = 2, .last_logged = Zxid::of(1, 3)});
+  flush();
+  said();
+  EXPECT_TRUE(last<message::Vote>().is_granted);
+}
+
+TEST_F(RaftServer, Section5_2_ASplitVoteEndsInANewTerm) {
+  begin({}, 1, {}, [](Options& options) { options.pre_vote = false; });
+  pass(2 * kT);
+  flush();
+  said();
+  EXPECT_EQ(last<message::RequestVote>().term, 2U);
+  for (const int peer : {3, 4, 5}) hear(peer, message::Vote{.term = 2});
+  hear(2, message::Vote{.term = 2, .is_granted = true});
+  EXPECT_EQ(raft_->status().role, Role::kLooking) << "two of five";
+  pass(2 * kT);
+  flush();
+  said();
+  EXPECT_EQ(last<message::RequestVote>().term, 3U);
+}
+
+TEST_F(RaftServer, Section5_2_ACandidateFollowsALeaderOfItsTermAndNoEarlierOne) {
+  begin({entry(1, 1)}, 1, {}, [](Options& options) { options.pre_vote = false; });
+  pass(2 * kT);
+  flush();
+  said();
+  hear(3, message::AppendEntries{.term = 1, .prev = Zxid::of(1, 1)});
+  EXPECT_THAT(said(), ElementsAre("3: HeartbeatReply")) << "with the newer term";
+  EXPECT_EQ(raft_->status().role, Role::kLooking);
+  hear(4, message::AppendEntries{.term = 2, .prev = Zxid::of(1, 1)});
+  EXPECT_EQ(raft_->status().role, Role::kFollowing);
+  EXPECT_EQ(raft_->status().leader, ServerId{4});
+}
+
 TEST_F(RaftServer, Dissertation9_6_APreVoteChangesNothing) {
   begin({entry(1, 1)}, 1);
   hear(2, message::RequestVote{.term = 9, .last_logged = Zxid::of(1, 1), .is_pre = true});
@@ -256,6 +297,16 @@ TEST_F(RaftServer, Section5_1_AnOlderTermsLeaderHearsOfTheNewer) {
   EXPECT_THAT(said(), ElementsAre("2: HeartbeatReply"));
   EXPECT_EQ(last<message::HeartbeatReply>().term, 5U);
   EXPECT_EQ(appended_, Zxid{});
+}
+
+TEST_F(RaftServer, Section5_1_ACandidateGivesWayToANewerTerm) {
+  begin({}, 1, {}, [](Options& options) { options.pre_vote = false; });
+  pass(2 * kT);
+  flush();
+  hear(2, message::Vote{.term = 6});
+  flush();
+  for (const int peer : {3, 4, 5}) hear(peer, message::Vote{.term = 2, .is_granted = true});
+  EXPECT_EQ(raft_->status().role, Role::kLooking) << "those votes are of a term that is over";
 }
 
 TEST_F(RaftServer, Section5_1_ALeaderGivesWayToANewerTerm) {
@@ -343,6 +394,20 @@ TEST_F(RaftServer, Section5_3_ARefusalSaysWhereToGoOn) {
   EXPECT_EQ(last<message::Refused>().hint, Zxid::of(1, 1));
 }
 
+TEST_F(RaftServer, Section5_5_TheSameMessageTwiceDoesNoHarm) {
+  begin({entry(1, 1)}, 1);
+  const message::AppendEntries append{
+      .term = 1, .prev = Zxid::of(1, 1), .entries = {entry(1, 2), entry(1, 3)}};
+  hear(2, append);
+  flush();
+  said();
+  hear(2, append);
+  carry_out();
+  EXPECT_EQ(appended_, Zxid{}) << "nothing is appended again";
+  EXPECT_THAT(cuts_, IsEmpty());
+  EXPECT_EQ(raft_->status().role, Role::kFollowing);
+}
+
 // ---- leading ----------------------------------------------------------------------------------
 
 TEST_F(RaftServer, Section5_4_2_AnEntryOfAnEarlierTermIsNotCommittedByCounting) {
@@ -409,6 +474,29 @@ TEST_F(RaftServer, Section7_ASecondTreeFollowsTheFirst) {
   carry_out();
   log_cannot_answer();
   EXPECT_EQ(dials_.size(), 2U);
+}
+
+// A tree may come late, or twice: what the log already reaches past it stays.
+TEST_F(RaftServer, Section7_ATreeOfWhatIsThereAlreadyIsNotTaken) {
+  begin({entry(1, 1), entry(1, 2)}, 1);
+  hear(2, message::AppendEntries{.term = 1, .prev = Zxid::of(1, 2), .commit = Zxid::of(1, 2)});
+  flush();
+  const auto offer = [&](LinkId link, Zxid zxid) {
+    raft_->accepted(link, Port::kQuorum);
+    Bytes head(1, '\x02');
+    head += encode(message::SnapshotHead{.term = 1, .zxid = zxid});
+    raft_->received(link, native::encode(native::Greeting{.engine = native::EngineTag::kRaft,
+                                                          .purpose = native::Purpose::kSnapshot,
+                                                          .from = {2},
+                                                          .to = {1}}) +
+                              native::encode_frame(head));
+    for (const Effect& effect : raft_->drain())
+      if (std::holds_alternative<effect::ReceiveSnapshot>(effect)) return true;
+    return false;
+  };
+  EXPECT_FALSE(offer(LinkId{20}, Zxid::of(1, 1)));
+  EXPECT_FALSE(offer(LinkId{22}, Zxid::of(1, 2)));
+  EXPECT_TRUE(offer(LinkId{24}, Zxid::of(1, 9)));
 }
 
 TEST_F(RaftServer, WhoHasForgottenDoesNotCount) {

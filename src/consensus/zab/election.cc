@@ -17,15 +17,14 @@ void keep_earlier(std::optional<SteadyTimeMs>& earliest, std::optional<SteadyTim
 
 }  // namespace
 
-Election::Election(Options options, const Membership& membership, Outbox& outbox)
-    : options_(options),
-      membership_(membership),
-      links_({.self = options.self,
-              .connect_timeout_ms = options.connect_timeout_ms,
-              .handshake_timeout_ms = options.handshake_timeout_ms},
-             membership, outbox),
-      config_(membership.to_text()),
-      is_voter_(membership.is_voter(options.self)) {}
+Election::Election(Options options, JointMembership members, Outbox& outbox)
+    : options_(std::move(options)),
+      members_(members),
+      links_({.self = options_.self,
+              .connect_timeout_ms = options_.connect_timeout_ms,
+              .handshake_timeout_ms = options_.handshake_timeout_ms,
+              .addresses = options_.addresses},
+             members, outbox) {}
 
 // ---- events -------------------------------------------------------------------------------------
 
@@ -67,7 +66,7 @@ std::optional<SteadyTimeMs> Election::next_deadline() const {
 
 void Election::follow_up() {
   for (const auto& message : links_.take_messages()) take_in(message);
-  if (!is_looking() || round_ == 0) return;
+  if (!is_looking() || round_ == 0 || learned_) return;
   if (links_.take_has_new_link()) resend_soon();
   conclude();
 }
@@ -77,15 +76,10 @@ void Election::follow_up() {
 void Election::look(Zxid last_logged, std::uint32_t current_epoch, bool has_memory) {
   role_ = Role::kLooking;
   round_ = std::min(round_ + 1, kMaxRound);
-  has_memory_ = has_memory || !is_voter_;  // an observer's vote counts for nothing anyway
-  initial_ =
-      is_voter_
-          ? Vote{.leader = options_.self,
-                 .zxid = has_memory ? last_logged : kNoMemoryZxid,
-                 .round = round_,
-                 .peer_epoch = current_epoch}
-          : Vote{.leader = {kNoVote}, .zxid = {kNoVote}, .round = round_, .peer_epoch = kNoVote};
+  has_memory_ = has_memory || !is_voter();  // an observer's vote counts for nothing anyway
+  initial_ = initial_vote(has_memory ? last_logged : kNoMemoryZxid, current_epoch);
   decision_.reset();
+  learned_.reset();
   of_round_.clear();
   settled_.clear();
   newcomers_.clear();
@@ -103,10 +97,22 @@ void Election::look(Zxid last_logged, std::uint32_t current_epoch, bool has_memo
   follow_up();
 }
 
+// Whom an undecided change lets in votes, but for others: a leader's promises come from a quorum of
+// those that are decided, and so does the leader.
+Vote Election::initial_vote(Zxid last_logged, std::uint32_t current_epoch) const {
+  if (members_.is_observer(options_.self))
+    return {.leader = {kNoVote}, .zxid = {kNoVote}, .round = round_, .peer_epoch = kNoVote};
+  const bool may_lead = members_.decided().is_voter(options_.self);
+  return {.leader = may_lead ? options_.self : ServerId{kNoVote},
+          .zxid = last_logged,
+          .round = round_,
+          .peer_epoch = current_epoch};
+}
+
 void Election::propose(const Vote& vote) {
   proposal_ = vote;
   proposal_.round = round_;
-  if (is_voter_) of_round_[options_.self] = {.state = Role::kLooking, .vote = proposal_};
+  if (is_voter()) of_round_[options_.self] = {.state = Role::kLooking, .vote = proposal_};
   final_at_.reset();
   resend_soon();
 }
@@ -119,6 +125,8 @@ void Election::resend_soon() {
 
 std::optional<Vote> Election::take_decision() { return std::exchange(decision_, std::nullopt); }
 
+std::optional<Membership> Election::take_learned() { return std::exchange(learned_, std::nullopt); }
+
 bool Election::take_all_are_new() { return std::exchange(are_all_new_, false); }
 
 void Election::establish(std::uint32_t epoch) {
@@ -130,32 +138,53 @@ void Election::establish(std::uint32_t epoch) {
 
 void Election::take_in(const ElectionLinks::Message& message) {
   const auto notification = decode_notification(message.payload);
-  if (!notification || round_ == 0) return;
+  if (!notification || round_ == 0 || learned_) return;
+  learn(notification->config);
+  if (learned_) return;
   const Ballot ballot{.state = notification->state, .vote = notification->vote};
   if (ballot.vote.round < 0 || ballot.vote.round > kMaxRound) return;
-  if (!membership_.is_voter(message.from)) return answer_stranger(message.from, ballot);
+  if (!members_.is_voter(message.from)) return answer_stranger(message.from, ballot);
   if (!is_looking()) {
-    if (ballot.state == Role::kLooking && is_voter_) tell(message.from, current_);
+    if (ballot.state == Role::kLooking && is_worth_hearing()) tell(message.from, current_);
     return;
   }
   if (!has_memory_) take_in_without_memory(message.from, ballot, message.is_first);
   take_in_while_looking(message.from, ballot);
 }
 
+// Who was away while the membership changed must not vote, nor lead, under the old one.
+void Election::learn(const std::string& config) {
+  is_asker_behind_ = false;
+  if (!members_.can_change()) return;
+  auto membership = Membership::parse(config);
+  if (!membership) return;
+  is_asker_behind_ = membership->version < members_.decided().version;
+  if (is_looking() && membership->version > members_.decided().version)
+    learned_ = *std::move(membership);
+}
+
 // Observers, and servers that are not of the ensemble (yet): nobody counts them, but they want to
 // know whom to follow. Two answers would call for an answer, on and on: one to a server that does
 // not look any more, and one of a lower round. So the first is not given, and the second carries
-// the round of who asks. (And nobody wants to hear an observer.)
+// the round of who asks. (A server that a change is about to let in asks like that as well: it
+// votes for nobody yet.)
 void Election::answer_stranger(ServerId to, const Ballot& asking) {
-  if (asking.state != Role::kLooking || !is_voter_) return;
+  if (asking.state != Role::kLooking || !is_worth_hearing()) return;
   Vote answer = is_looking() ? proposal_ : current_;
+  if (answer.leader.value == kNoVote && !is_asker_behind_) return;
   if (is_looking()) answer.round = std::max(round_, asking.vote.round);
   tell(to, answer);
 }
 
+// Nobody wants to hear an observer. But where memberships change, who asks may know of a change
+// that gives us a vote, and not of one that left no voters of those it knows.
+bool Election::is_worth_hearing() const {
+  return is_voter() || is_asker_behind_ || (members_.can_change() && !is_looking());
+}
+
 void Election::take_in_while_looking(ServerId from, const Ballot& ballot) {
   const bool is_behind = ballot.state == Role::kLooking && ballot.vote.round < round_;
-  if (membership_.is_voter(ballot.vote.leader)) {
+  if (members_.is_voter(ballot.vote.leader)) {
     switch (ballot.state) {
       case Role::kLooking:
         if (has_memory_) take_in_looking(from, ballot.vote);
@@ -168,7 +197,9 @@ void Election::take_in_while_looking(ServerId from, const Ballot& ballot) {
         break;
     }
   }
-  if (is_behind && is_voter_ && is_looking()) tell(from, proposal_);
+  if (is_looking() && ballot.state == Role::kLooking && ballot.vote.leader.value == kNoVote)
+    return answer_stranger(from, ballot);
+  if (is_behind && is_voter() && is_looking()) tell(from, proposal_);
 }
 
 void Election::take_in_looking(ServerId from, const Vote& vote) {
@@ -232,11 +263,12 @@ void Election::take_in_without_memory(ServerId from, const Ballot& ballot, bool 
 }
 
 void Election::tell(ServerId to, const Vote& vote) {
-  links_.send(to, encode_notification({.state = role_, .vote = vote, .config = config_}));
+  links_.send(to, encode_notification(
+                      {.state = role_, .vote = vote, .config = members_.decided().to_text()}));
 }
 
 void Election::broadcast() {
-  for (const ServerId voter : membership_.voters()) {
+  for (const ServerId voter : members_.voters()) {
     if (voter != options_.self) tell(voter, proposal_);
   }
 }
@@ -245,7 +277,7 @@ void Election::broadcast() {
 
 void Election::conclude() {
   if (!has_memory_) {
-    const auto others = membership_.voter_count() - 1;
+    const auto others = members_.voters().size() - 1;
     if (newcomers_.size() == others) {
       are_all_new_ = true;
       newcomers_.clear();
@@ -264,7 +296,7 @@ void Election::conclude() {
 // one that is being dialled may still be reached. (Who is left out by this could have been left out
 // by any slow network: a quorum's best is good enough.)
 bool Election::have_all_spoken() const {
-  return std::ranges::all_of(membership_.voters(), [&](ServerId voter) {
+  return std::ranges::all_of(members_.voters(), [&](ServerId voter) {
     if (voter == options_.self) return true;
     const auto found = of_round_.find(voter);
     if (found != of_round_.end() && found->second.vote == proposal_) return true;
@@ -273,12 +305,20 @@ bool Election::have_all_spoken() const {
 }
 
 void Election::decide(const Vote& vote) {
+  decision_ = vote;
+  take_role_of(vote);
+}
+
+void Election::appoint(ServerId leader, Zxid last_logged) {
+  take_role_of({.leader = leader, .zxid = last_logged, .round = round_, .peer_epoch = -1});
+}
+
+void Election::take_role_of(const Vote& vote) {
   round_ = vote.round;
   current_ = vote;
-  decision_ = vote;
-  role_ = vote.leader == options_.self ? Role::kLeading
-          : is_voter_                  ? Role::kFollowing
-                                       : Role::kObserving;
+  role_ = vote.leader == options_.self          ? Role::kLeading
+          : members_.is_observer(options_.self) ? Role::kObserving
+                                                : Role::kFollowing;
   final_at_.reset();
   unheeded_.clear();
   links_.want_voters(false);
@@ -286,13 +326,16 @@ void Election::decide(const Vote& vote) {
 
 // A server of weight 0 is never voted for by others, nor by itself if there is anybody else.
 bool Election::wins(const Vote& candidate, const Vote& over) const {
-  if (membership_.weight(candidate.leader) == 0) return false;
-  return membership_.weight(over.leader) == 0 || is_better(candidate, over);
+  const auto weight = [&](ServerId server) {
+    return std::max(members_.decided().weight(server), members_.newest().weight(server));
+  };
+  if (weight(candidate.leader) == 0) return false;
+  return weight(over.leader) == 0 || is_better(candidate, over);
 }
 
 // In one round, a vote of a server that looks is the same only if all of it is; servers that are
 // settled agree when they agree on the leader: their epoch may be of before or after it was
-// established.
+// established. A leader that leads is joined whatever became of a change that only we may know of.
 bool Election::has_quorum_of_round(const Ballot& ballot) const {
   Servers same;
   for (const auto& [server, other] : of_round_) {
@@ -301,7 +344,8 @@ bool Election::has_quorum_of_round(const Ballot& ballot) const {
       add_to(same, server);
     }
   }
-  return membership_.is_quorum(same);
+  return ballot.state == Role::kLooking ? members_.is_quorum(same)
+                                        : members_.is_quorum_of_either(same);
 }
 
 bool Election::has_settled_quorum(const Vote& vote) const {
@@ -311,7 +355,7 @@ bool Election::has_settled_quorum(const Vote& vote) const {
       add_to(same, server);
     }
   }
-  return membership_.is_quorum(same);
+  return members_.is_quorum_of_either(same);
 }
 
 // Followers may not have noticed yet that their leader is gone, so it has to say itself that it
