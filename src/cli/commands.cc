@@ -59,8 +59,9 @@ void add_sim_options(CLI::App& command, SimOptions& options) {
   command.require_subcommand(0, 1);
   command
       .add_option("--scenario", options.scenarios,
-                  "quorum-loss, constrained-election, chained: which engine goes on when links "
-                  "are\ncut so, and how soon; with --engine, --seeds (20), --first-seed")
+                  "quorum-loss, constrained-election, chained, howard-abraham, nuraft: which "
+                  "engine\ngoes on when links are cut so, and how soon; with --engine, --seeds "
+                  "(20), --first-seed")
       ->delimiter(',');
   command.add_option("--engine", options.engine, "zab (the default), raft, omnipaxos, or solo");
   command.add_option("--servers", options.servers, "that vote");

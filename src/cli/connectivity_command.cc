@@ -25,16 +25,20 @@ constexpr int kBadUse = 2;
 struct Row {
   std::string_view engine;  // as the simulator has it
   std::string_view name;
-  std::array<std::string_view, 3> published;  // in the order of kCutNames
+  std::array<std::string_view, sim::kCutNames.size()> published;  // in their order
 };
 constexpr std::array kRows{
-    Row{"omnipaxos", "Omni-Paxos", {"3.7 to 4.1", "2.7 to 3.8", "stable"}},
-    Row{"omnipaxos-later", "Omni-Paxos, later election", {"-", "-", "-"}},
-    Row{"raft", "Raft, PreVote, CheckQuorum", {"2.8 to 3.9", "stuck", "stable"}},
-    Row{"raft-plain", "Raft without them", {"3.5 to 5.0", "stuck", "unstable"}},
-    Row{"zab", "Zab", {"stuck", "stuck", "unstable"}},
-    Row{"multipaxos", "Multi-Paxos (model)", {"stuck", "2.5 to 3.4", "unstable"}},
-    Row{"vr", "Viewstamped (model)", {"stuck", "stuck", "unstable"}}};
+    Row{"omnipaxos", "Omni-Paxos", {"3.7 to 4.1", "2.7 to 3.8", "stable", "-", "-"}},
+    Row{"omnipaxos-later", "Omni-Paxos, later election", {"-", "-", "-", "-", "-"}},
+    Row{"raft",
+        "Raft, PreVote, CheckQuorum",
+        {"2.8 to 3.9", "stuck", "stable", "stable", "stable"}},
+    Row{"raft-plain",
+        "Raft without them",
+        {"3.5 to 5.0", "stuck", "unstable", "unstable", "unstable"}},
+    Row{"zab", "Zab", {"stuck", "stuck", "unstable", "-", "-"}},
+    Row{"multipaxos", "Multi-Paxos (model)", {"stuck", "2.5 to 3.4", "unstable", "-", "-"}},
+    Row{"vr", "Viewstamped (model)", {"stuck", "stuck", "unstable", "-", "-"}}};
 
 template <class Number>
 struct Spread {
@@ -162,7 +166,13 @@ sim::report::Section empty_section(std::size_t cut) {
       "Its centre alone reaches a quorum.",
       "Five servers. The centre of the star loses the leader half a timeout before the others do, "
       "and so is behind; then the leader reaches nobody, and the others the centre only.",
-      "Three servers. The leader and another do not reach each other; the third reaches both."};
+      "Three servers. The leader and another do not reach each other; the third reaches both.",
+      "Five servers. Three reach each other, of which one leads; of the other two servers one "
+      "hangs "
+      "on the leader alone, one on a follower (Howard and Abraham 2020).",
+      "Five servers. The leader and one other do not reach each other; three servers reach both "
+      "(NuRaft's page about PreVote)."};
+  static_assert(kStories.size() == sim::kCutNames.size());
   return {.title = std::string(sim::kCutNames.at(cut).name),
           .text = kStories.at(cut),
           .summary = {.head = {"engine", "recovered", "after", "longest gap", "new leaders",
@@ -178,7 +188,7 @@ sim::report::Page empty_page(const ConnectivityOptions& options) {
               "Recovered: an entry was committed that nobody had logged at the cut; after so many "
               "election timeouts. Gap: between commits, in election timeouts. Of these and of new "
               "leaders and epochs: median / worst. Published: down-time in election timeouts, or "
-              "what the paper's table says.",
+              "what was said of it.",
               sim::CutOptions{}.timeouts, options.seeds),
           .command = fmt::format("synod sim --scenario {}{} --seeds {} --first-seed {} --report {}",
                                  fmt::join(options.scenarios, ","),

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "consensus/zab/options.h"
 #include "sim/recorder.h"
@@ -12,6 +14,28 @@ namespace {
 
 constexpr Micros kPatience = 30 * kSecond;
 constexpr Micros kCalm = 2 * kSecond;  // before the cut, and shown of what follows it
+
+// Servers by letters: A is 0.
+struct Graph {
+  std::size_t servers = 0;
+  std::size_t leader = 0;
+  std::vector<std::pair<std::size_t, std::size_t>> links;  // that are left
+};
+Graph graph_of(Cut cut) {
+  switch (cut) {
+    case Cut::kQuorumLoss:
+      return {5, 2, {{0, 1}, {0, 2}, {0, 3}, {0, 4}}};
+    case Cut::kConstrained:
+      return {5, 2, {{0, 1}, {0, 3}, {0, 4}}};
+    case Cut::kChained:
+      return {3, 1, {{0, 1}, {0, 2}}};
+    case Cut::kTails:
+      return {5, 2, {{0, 1}, {0, 2}, {1, 2}, {1, 3}, {2, 4}}};
+    case Cut::kRing:
+      return {5, 0, {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 4}, {2, 4}, {3, 4}}};
+  }
+  return {};
+}
 
 class Measured {
  public:
@@ -44,11 +68,11 @@ class Measured {
   static WorldOptions world_options(const CutOptions& options) {
     WorldOptions world = plain_options();
     world.engine = options.engine;
-    world.servers = options.cut == Cut::kChained ? 3 : 5;
+    world.servers = graph_of(options.cut).servers;
     world.clients = 12;  // so many that one is soon where it is served
     world.seed = options.seed;
     world.trace = options.trace;
-    world.client.think_time = 30 * kMillisecond;
+    world.client.think_time = 100 * kMillisecond;
     return world;
   }
 
@@ -56,22 +80,23 @@ class Measured {
   [[nodiscard]] Micros lag() const { return options_.cut == Cut::kConstrained ? timeout_ / 2 : 0; }
 
   void cut() {
+    const Graph graph = graph_of(options_.cut);
     const std::size_t leader = world_.leader().value_or(0);
-    const std::size_t star = leader == 0 ? 1 : 0;
-    if (options_.cut == Cut::kChained) {
-      const std::size_t other = 3 - leader - star;
-      return world_.block(leader, other, true);
-    }
-    if (options_.cut == Cut::kConstrained) {
-      world_.block(star, leader, true);
+    std::vector<std::size_t> who;  // by letter: the leader where it belongs, the others in order
+    for (std::size_t i = 0; i < world_.size(); ++i)
+      if (i != leader) who.push_back(i);
+    who.insert(who.begin() + static_cast<std::ptrdiff_t>(graph.leader), leader);
+    if (lag() > 0) {
+      world_.block(who[0], who[graph.leader], true);
       recorder_.mark_now("behind");
       world_.run_for(lag());
-      if (world_.ghost().last_logged(star) >= world_.ghost().last_committed())
+      if (world_.ghost().last_logged(who[0]) >= world_.ghost().last_committed())
         world_.complain("whoever is to lead is not behind");
     }
-    for (std::size_t a = 0; a < world_.size(); ++a)
-      for (std::size_t b = a + 1; b < world_.size(); ++b)
-        if (a != star && b != star) world_.block(a, b, true);
+    for (std::size_t a = 0; a < graph.servers; ++a)
+      for (std::size_t b = a + 1; b < graph.servers; ++b)
+        if (std::ranges::find(graph.links, std::pair{a, b}) == graph.links.end())
+          world_.block(who[a], who[b], true);
   }
 
   void watch() {
@@ -110,9 +135,8 @@ class Measured {
     std::int64_t highest = 0;
     for (std::size_t i = 0; i < world_.size(); ++i)
       highest = std::max(highest, world_.ghost().promised_epoch(i));
-    // Ballots: a round, and whose it is.
-    return options_.engine.ends_with("paxos") || options_.engine == "omnipaxos-later" ? highest >> 8
-                                                                                      : highest;
+    // A ballot is a round and whose it is.
+    return options_.engine.contains("paxos") ? highest >> 8 : highest;
   }
   [[nodiscard]] double in_timeouts(Micros time) const {
     return static_cast<double>(time) / static_cast<double>(timeout_);

@@ -17,18 +17,24 @@
 
 namespace synod::sim {
 
+// Of the servers' links only some are left (consensus.md 7.1); A is who is to go on, or should be
+// left alone.
 enum class Cut : std::uint8_t {
   kQuorumLoss,   // five; only the links of A, which does not lead, are left: a star
   kConstrained,  // the same and the leader alone; A lost it half a timeout before, and is behind
   kChained,      // three; the leader and another do not reach each other, both reach A
+  kTails,        // five; a triangle, of which one leads, and on each of the other two hangs another
+  kRing,  // five, each with two or three others; the leader and the last do not reach each other
 };
 struct CutName {
   Cut cut;
   std::string_view name;
 };
-inline constexpr std::array kCutNames{CutName{Cut::kQuorumLoss, "quorum-loss"},
-                                      CutName{Cut::kConstrained, "constrained-election"},
-                                      CutName{Cut::kChained, "chained"}};
+inline constexpr std::array kCutNames{
+    CutName{Cut::kQuorumLoss, "quorum-loss"}, CutName{Cut::kConstrained, "constrained-election"},
+    CutName{Cut::kChained, "chained"},
+    CutName{Cut::kTails, "howard-abraham"},  // Decentralized Thoughts, December 2020
+    CutName{Cut::kRing, "nuraft"}};          // its page about PreVote
 
 struct CutOptions {
   Cut cut{};

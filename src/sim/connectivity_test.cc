@@ -43,6 +43,17 @@ TEST_P(Connectivity, PreVoteAndCheckQuorumKeepAChainQuiet) {
   EXPECT_GT(play(Cut::kChained, "raft-plain").leader_changes, 2U) << "or nothing is shown";
 }
 
+TEST_P(Connectivity, WithAnEngineOfOurOwnWhoDoesNotHearTheLeaderLeavesItAlone) {
+  for (const std::string engine : {"raft", "omnipaxos", "omnipaxos-later"}) {
+    for (const Cut cut : {Cut::kTails, Cut::kRing}) {
+      const CutReport report = play(cut, engine);
+      EXPECT_GT(report.recovered_after, 0);
+      EXPECT_LE(report.leader_changes, 1U) << engine;
+    }
+  }
+  EXPECT_GT(play(Cut::kRing, "raft-plain").leader_changes, 3U) << "or nothing is shown";
+}
+
 TEST_P(Connectivity, MultiPaxosFollowsWhoeverIsHeardThoughItCannotLead) {
   EXPECT_LT(play(Cut::kQuorumLoss, "multipaxos").recovered_after, 0);
   const CutReport constrained = play(Cut::kConstrained, "multipaxos");

@@ -108,7 +108,7 @@ Throughput throughput_of(const Group& group) {
   Throughput throughput;
   if (group.runs.empty()) return throughput;
   const auto slices = static_cast<std::size_t>(group.bin / RunRecord::kSlice);
-  Micros from = group.runs.front().from;
+  const Micros from = group.runs.front().from;
   std::size_t bins = SIZE_MAX;
   for (const RunRecord& run : group.runs) bins = std::min(bins, run.commits.size() / slices);
   for (std::size_t bin = 0; bin < bins; ++bin) {

@@ -137,7 +137,7 @@ TEST(Recorder, FollowsARunFromBeforeTheCutToAfterIt) {
   EXPECT_GT(leaders, 2U);
   std::uint64_t committed = 0;
   for (const std::uint32_t each : run.commits) committed += each;
-  EXPECT_GT(committed, 300U);
+  EXPECT_GT(committed, 100U);
   for (std::size_t from = 0; from < run.servers; ++from)
     for (std::size_t to = 0; to < run.servers; ++to)
       EXPECT_EQ(run.bytes.at(from * run.servers + to) > 0, from != to);
