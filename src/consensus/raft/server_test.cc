@@ -484,7 +484,8 @@ TEST_F(RaftServer, Section7_ATreeOfWhatIsThereAlreadyIsNotTaken) {
   const auto offer = [&](LinkId link, Zxid zxid) {
     raft_->accepted(link, Port::kQuorum);
     Bytes head(1, '\x02');
-    head += encode(message::SnapshotHead{.term = 1, .zxid = zxid});
+    head += encode(
+        message::SnapshotHead{.term = 1, .zxid = zxid, .settled = raft_->membership()->to_text()});
     raft_->received(link, native::encode(native::Greeting{.engine = native::EngineTag::kRaft,
                                                           .purpose = native::Purpose::kSnapshot,
                                                           .from = {2},
@@ -558,6 +559,65 @@ TEST_F(RaftServer, NonsenseCostsItsLinkOnly) {
   hear(3, message::RequestVote{.term = 2, .last_logged = Zxid::of(1, 1)});
   flush();
   EXPECT_THAT(said(), ElementsAre("3: Vote"));
+}
+
+// ---- changes of membership --------------------------------------------------------------------
+
+// It may be a member all the same, by an entry that is not here yet.
+TEST_F(RaftServer, Section6_AServerThatIsNoMemberHereMayBeVotedFor) {
+  begin({entry(1, 1)}, 1);
+  connect(ServerId{9});
+  said();
+  hear(9, message::RequestVote{
+              .term = 2, .last_logged = Zxid::of(1, 9), .configuration = Zxid::of(1, 5)});
+  flush();
+  EXPECT_THAT(said(), ElementsAre("9: Vote"));
+  EXPECT_TRUE(last<message::Vote>().is_granted);
+}
+
+// Only its own files say so, and ours say otherwise.
+TEST_F(RaftServer, WhoIsAboutToJoinGetsNoVote) {
+  begin({entry(1, 1)}, 1);
+  connect(ServerId{9});
+  for (const bool is_pre : {true, false}) {
+    said();
+    hear(9, message::RequestVote{.term = 2, .last_logged = Zxid::of(1, 9), .is_pre = is_pre});
+    flush();
+    EXPECT_THAT(said(), ElementsAre("9: Vote"));
+    EXPECT_FALSE(last<message::Vote>().is_granted);
+  }
+}
+
+TEST_F(RaftServer, Dissertation4_2_1_AStrangerIsLedAndDoesNotCount) {
+  begin({entry(1, 1)}, 1);
+  lead(2);
+  flush();
+  said();
+  connect(ServerId{9});
+  EXPECT_THAT(said(), testing::Contains("9: AppendEntries"));
+  const Zxid first = Zxid::of(2, 1);
+  hear(9, message::Appended{.term = 2, .match = first, .has_memory = true});
+  hear(2, message::Appended{.term = 2, .match = first, .has_memory = true});
+  carry_out();
+  EXPECT_EQ(committed_, Zxid{}) << "two of five, and a guest";
+  hear(3, message::Appended{.term = 2, .match = first, .has_memory = true});
+  carry_out();
+  EXPECT_EQ(committed_, first);
+}
+
+TEST_F(RaftServer, Section6_WhyNotSaysWhoIsMissing) {
+  begin({entry(1, 1)}, 1);
+  lead(2);
+  flush();
+  hear(2, message::Appended{.term = 2, .match = Zxid::of(2, 1), .has_memory = true});
+  hear(3, message::Appended{.term = 2, .match = Zxid::of(2, 1), .has_memory = false});
+  Membership next = *raft_->membership();
+  EXPECT_EQ(raft_->why_not(next),
+            "only 2 of its 5 participants are in step: server.3 has not been synchronised yet, "
+            "server.4 is not connected, server.5 is not connected");
+  next.members.erase(ServerId{4});
+  next.members.erase(ServerId{5});
+  EXPECT_EQ(raft_->why_not(next), std::nullopt);
 }
 
 }  // namespace
