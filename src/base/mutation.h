@@ -45,6 +45,9 @@ enum class Mutation : std::uint8_t {
   kCompareLengthOnly,  // the longest log wins, whatever round accepted it (rare)
   kRoundBeforeLog,     // the accepted round is on disk before the log that was accepted in it
   kAcceptOverGap,      // a broken link is taken up again where it was, with what it lost left out
+  // quorum-protocol 6: changes of Zab's membership
+  kZabNewQuorumIsEnough,  // a change, and what is behind it, takes the new quorum alone (rare)
+  kZabLeadsWhoKnowsMore,  // who knows of a newer membership is led and voted for (rare)
   // What scenarios guard besides. "(rare)": random seeds meet it once in hundreds of runs.
   kZxidBeforeEpoch,      // 2: a longer log outranks a later epoch
   kTailNotInherited,     // 4: a new leader counts only what it knew to be committed
@@ -94,6 +97,8 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kCompareLengthOnly, "omni-compare-length-only"},
     MutationName{Mutation::kRoundBeforeLog, "omni-round-before-log"},
     MutationName{Mutation::kAcceptOverGap, "omni-accept-over-gap"},
+    MutationName{Mutation::kZabNewQuorumIsEnough, "zab-new-quorum-is-enough"},
+    MutationName{Mutation::kZabLeadsWhoKnowsMore, "zab-leads-who-knows-more"},
     MutationName{Mutation::kZxidBeforeEpoch, "zxid-before-epoch"},
     MutationName{Mutation::kTailNotInherited, "tail-not-inherited"},
     MutationName{Mutation::kChunkIsPacket, "chunk-is-packet"},
