@@ -48,6 +48,9 @@ enum class Mutation : std::uint8_t {
   // quorum-protocol 6: changes of Zab's membership
   kZabNewQuorumIsEnough,  // a change, and what is behind it, takes the new quorum alone (rare)
   kZabLeadsWhoKnowsMore,  // who knows of a newer membership is led and voted for (rare)
+  // consensus.md 4.11: its stop-signs
+  kBeyondStopSign,     // a leader goes on proposing behind the stop-sign (rare)
+  kUndecidedStopSign,  // the next configuration starts when the stop-sign is logged (rare)
   // What scenarios guard besides. "(rare)": random seeds meet it once in hundreds of runs.
   kZxidBeforeEpoch,      // 2: a longer log outranks a later epoch
   kTailNotInherited,     // 4: a new leader counts only what it knew to be committed
@@ -99,6 +102,8 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kAcceptOverGap, "omni-accept-over-gap"},
     MutationName{Mutation::kZabNewQuorumIsEnough, "zab-new-quorum-is-enough"},
     MutationName{Mutation::kZabLeadsWhoKnowsMore, "zab-leads-who-knows-more"},
+    MutationName{Mutation::kBeyondStopSign, "omni-beyond-stop-sign"},
+    MutationName{Mutation::kUndecidedStopSign, "omni-undecided-stop-sign"},
     MutationName{Mutation::kZxidBeforeEpoch, "zxid-before-epoch"},
     MutationName{Mutation::kTailNotInherited, "tail-not-inherited"},
     MutationName{Mutation::kChunkIsPacket, "chunk-is-packet"},
