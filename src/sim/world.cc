@@ -223,6 +223,7 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
   consensus::zab::Options zab;
   zab.self = id_of(server);
   zab.membership = files_[server];
+  zab.is_reconfig_enabled = options_.spares > 0;
   zab.tick_ms = options_.tick_ms;
   zab.commit_log_count = options_.commit_log_count;
   zab.first_counter = options_.first_counter;
