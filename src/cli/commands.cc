@@ -99,9 +99,12 @@ int serve(const std::vector<std::string>& words, const std::vector<std::string>&
   auto loaded = server::load_config(*input);
   if (!loaded) return complain(loaded.error());
   const bool is_plain = words.empty();
-  return static_cast<int>(server::serve({.loaded = std::move(*loaded),
-                                         .source = is_plain ? "embedded defaults" : words.front(),
-                                         .is_first_steps = is_plain}));
+  const bool has_file = words.size() == 1;
+  return static_cast<int>(server::serve(
+      {.loaded = std::move(*loaded),
+       .source = is_plain ? "embedded defaults" : words.front(),
+       .config_file = has_file ? std::filesystem::absolute(words.front()).string() : "",
+       .is_first_steps = is_plain}));
 }
 
 int check(const std::vector<std::string>& words, const std::vector<std::string>& properties) {

@@ -37,6 +37,7 @@ struct QuorumFacts {
   std::size_t voters = 1;
   std::size_t quorum = 1;     // the least number of voters that is one
   std::size_t tolerated = 0;  // so many voters may fail, whichever they are
+  std::int64_t version = 0;   // of the membership
 };
 
 struct ServerFacts {
