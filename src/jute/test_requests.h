@@ -22,6 +22,8 @@ inline std::string name_of(jute::ErrorCode code) {
                                                 {-6, "Unimplemented"},
                                                 {-8, "BadArguments"},
                                                 {-12, "UnknownSession"},
+                                                {-13, "NewConfigNoQuorum"},
+                                                {-14, "ReconfigInProgress"},
                                                 {-101, "NoNode"},
                                                 {-102, "NoAuth"},
                                                 {-103, "BadVersion"},
@@ -249,7 +251,7 @@ inline TestRequest request_of(const Command& command) {
       case OpCode::kSasl:
         return jute::encode(path);
       case OpCode::kReconfig:
-        return jute::encode(jute::ReconfigRequest{path, {}, {}, -1});
+        return jute::encode(jute::ReconfigRequest{path, {}, {}, command.number("version", -1)});
       case OpCode::kMulti:
       case OpCode::kMultiRead: {
         Bytes parts;
