@@ -30,6 +30,7 @@ zab::Options zab_options(const Config& config) {
   options.connect_limit = config.connect_to_learner_master_limit_ticks;
   options.redial_ms = config.leader_connect_delay_during_retry_ms;
   options.sync_limit = config.sync_limit_ticks;
+  options.is_reconfig_enabled = config.reconfig_enabled;
   options.commit_log_count = static_cast<std::size_t>(config.commit_log_count);
   options.is_log_diff_allowed = config.snapshot_size_factor >= 0;
   options.is_snapshot_forced = config.force_snapshot_sync;

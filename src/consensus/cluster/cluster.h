@@ -118,6 +118,8 @@ class Cluster {
   [[nodiscard]] bool is_committed(const std::string& bytes) const;
   [[nodiscard]] const std::vector<Entry>& committed() const { return committed_; }
   [[nodiscard]] const Membership& membership() const { return configurations_.rbegin()->second; }
+  // All that were committed, the first at 0.
+  [[nodiscard]] const std::map<Zxid, Membership>& configurations() const { return configurations_; }
   [[nodiscard]] const std::map<std::uint32_t, NodeId>& leaders() const { return leader_of_; }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }

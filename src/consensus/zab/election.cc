@@ -17,15 +17,14 @@ void keep_earlier(std::optional<SteadyTimeMs>& earliest, std::optional<SteadyTim
 
 }  // namespace
 
-Election::Election(Options options, const Membership& membership, Outbox& outbox)
-    : options_(options),
-      membership_(membership),
-      links_({.self = options.self,
-              .connect_timeout_ms = options.connect_timeout_ms,
-              .handshake_timeout_ms = options.handshake_timeout_ms},
-             membership, outbox),
-      config_(membership.to_text()),
-      is_voter_(membership.is_voter(options.self)) {}
+Election::Election(Options options, JointMembership members, Outbox& outbox)
+    : options_(std::move(options)),
+      members_(members),
+      links_({.self = options_.self,
+              .connect_timeout_ms = options_.connect_timeout_ms,
+              .handshake_timeout_ms = options_.handshake_timeout_ms,
+              .addresses = options_.addresses},
+             members, outbox) {}
 
 // ---- events -------------------------------------------------------------------------------------
 
@@ -67,7 +66,7 @@ std::optional<SteadyTimeMs> Election::next_deadline() const {
 
 void Election::follow_up() {
   for (const auto& message : links_.take_messages()) take_in(message);
-  if (!is_looking() || round_ == 0) return;
+  if (!is_looking() || round_ == 0 || learned_) return;
   if (links_.take_has_new_link()) resend_soon();
   conclude();
 }
@@ -77,15 +76,10 @@ void Election::follow_up() {
 void Election::look(Zxid last_logged, std::uint32_t current_epoch, bool has_memory) {
   role_ = Role::kLooking;
   round_ = std::min(round_ + 1, kMaxRound);
-  has_memory_ = has_memory || !is_voter_;  // an observer's vote counts for nothing anyway
-  initial_ =
-      is_voter_
-          ? Vote{.leader = options_.self,
-                 .zxid = has_memory ? last_logged : kNoMemoryZxid,
-                 .round = round_,
-                 .peer_epoch = current_epoch}
-          : Vote{.leader = {kNoVote}, .zxid = {kNoVote}, .round = round_, .peer_epoch = kNoVote};
+  has_memory_ = has_memory || !is_voter();  // an observer's vote counts for nothing anyway
+  initial_ = initial_vote(has_memory ? last_logged : kNoMemoryZxid, current_epoch);
   decision_.reset();
+  learned_.reset();
   of_round_.clear();
   settled_.clear();
   newcomers_.clear();
@@ -103,10 +97,22 @@ void Election::look(Zxid last_logged, std::uint32_t current_epoch, bool has_memo
   follow_up();
 }
 
+// Whom an undecided change lets in votes, but for others: a leader's promises come from a quorum of
+// those that are decided, and so does the leader.
+Vote Election::initial_vote(Zxid last_logged, std::uint32_t current_epoch) const {
+  if (members_.is_observer(options_.self))
+    return {.leader = {kNoVote}, .zxid = {kNoVote}, .round = round_, .peer_epoch = kNoVote};
+  const bool may_lead = members_.decided().is_voter(options_.self);
+  return {.leader = may_lead ? options_.self : ServerId{kNoVote},
+          .zxid = last_logged,
+          .round = round_,
+          .peer_epoch = current_epoch};
+}
+
 void Election::propose(const Vote& vote) {
   proposal_ = vote;
   proposal_.round = round_;
-  if (is_voter_) of_round_[options_.self] = {.state = Role::kLooking, .vote = proposal_};
+  if (is_voter()) of_round_[options_.self] = {.state = Role::kLooking, .vote = proposal_};
   final_at_.reset();
   resend_soon();
 }
@@ -119,6 +125,8 @@ void Election::resend_soon() {
 
 std::optional<Vote> Election::take_decision() { return std::exchange(decision_, std::nullopt); }
 
+std::optional<Membership> Election::take_learned() { return std::exchange(learned_, std::nullopt); }
+
 bool Election::take_all_are_new() { return std::exchange(are_all_new_, false); }
 
 void Election::establish(std::uint32_t epoch) {
@@ -130,16 +138,25 @@ void Election::establish(std::uint32_t epoch) {
 
 void Election::take_in(const ElectionLinks::Message& message) {
   const auto notification = decode_notification(message.payload);
-  if (!notification || round_ == 0) return;
+  if (!notification || round_ == 0 || learned_ || learn(notification->config)) return;
   const Ballot ballot{.state = notification->state, .vote = notification->vote};
   if (ballot.vote.round < 0 || ballot.vote.round > kMaxRound) return;
-  if (!membership_.is_voter(message.from)) return answer_stranger(message.from, ballot);
+  if (!members_.is_voter(message.from)) return answer_stranger(message.from, ballot);
   if (!is_looking()) {
-    if (ballot.state == Role::kLooking && is_voter_) tell(message.from, current_);
+    if (ballot.state == Role::kLooking && is_voter()) tell(message.from, current_);
     return;
   }
   if (!has_memory_) take_in_without_memory(message.from, ballot, message.is_first);
   take_in_while_looking(message.from, ballot);
+}
+
+// Who was away while the membership changed must not vote, nor lead, under the old one.
+bool Election::learn(const std::string& config) {
+  if (!members_.can_change() || !is_looking()) return false;
+  auto membership = Membership::parse(config);
+  if (!membership || membership->version <= members_.decided().version) return false;
+  learned_ = *std::move(membership);
+  return true;
 }
 
 // Observers, and servers that are not of the ensemble (yet): nobody counts them, but they want to
@@ -147,7 +164,7 @@ void Election::take_in(const ElectionLinks::Message& message) {
 // not look any more, and one of a lower round. So the first is not given, and the second carries
 // the round of who asks. (And nobody wants to hear an observer.)
 void Election::answer_stranger(ServerId to, const Ballot& asking) {
-  if (asking.state != Role::kLooking || !is_voter_) return;
+  if (asking.state != Role::kLooking || !is_voter()) return;
   Vote answer = is_looking() ? proposal_ : current_;
   if (is_looking()) answer.round = std::max(round_, asking.vote.round);
   tell(to, answer);
@@ -155,7 +172,7 @@ void Election::answer_stranger(ServerId to, const Ballot& asking) {
 
 void Election::take_in_while_looking(ServerId from, const Ballot& ballot) {
   const bool is_behind = ballot.state == Role::kLooking && ballot.vote.round < round_;
-  if (membership_.is_voter(ballot.vote.leader)) {
+  if (members_.is_voter(ballot.vote.leader)) {
     switch (ballot.state) {
       case Role::kLooking:
         if (has_memory_) take_in_looking(from, ballot.vote);
@@ -168,7 +185,7 @@ void Election::take_in_while_looking(ServerId from, const Ballot& ballot) {
         break;
     }
   }
-  if (is_behind && is_voter_ && is_looking()) tell(from, proposal_);
+  if (is_behind && is_voter() && is_looking()) tell(from, proposal_);
 }
 
 void Election::take_in_looking(ServerId from, const Vote& vote) {
@@ -232,11 +249,12 @@ void Election::take_in_without_memory(ServerId from, const Ballot& ballot, bool 
 }
 
 void Election::tell(ServerId to, const Vote& vote) {
-  links_.send(to, encode_notification({.state = role_, .vote = vote, .config = config_}));
+  links_.send(to, encode_notification(
+                      {.state = role_, .vote = vote, .config = members_.decided().to_text()}));
 }
 
 void Election::broadcast() {
-  for (const ServerId voter : membership_.voters()) {
+  for (const ServerId voter : members_.voters()) {
     if (voter != options_.self) tell(voter, proposal_);
   }
 }
@@ -245,7 +263,7 @@ void Election::broadcast() {
 
 void Election::conclude() {
   if (!has_memory_) {
-    const auto others = membership_.voter_count() - 1;
+    const auto others = members_.voters().size() - 1;
     if (newcomers_.size() == others) {
       are_all_new_ = true;
       newcomers_.clear();
@@ -264,7 +282,7 @@ void Election::conclude() {
 // one that is being dialled may still be reached. (Who is left out by this could have been left out
 // by any slow network: a quorum's best is good enough.)
 bool Election::have_all_spoken() const {
-  return std::ranges::all_of(membership_.voters(), [&](ServerId voter) {
+  return std::ranges::all_of(members_.voters(), [&](ServerId voter) {
     if (voter == options_.self) return true;
     const auto found = of_round_.find(voter);
     if (found != of_round_.end() && found->second.vote == proposal_) return true;
@@ -273,12 +291,20 @@ bool Election::have_all_spoken() const {
 }
 
 void Election::decide(const Vote& vote) {
+  decision_ = vote;
+  take_role_of(vote);
+}
+
+void Election::appoint(ServerId leader, Zxid last_logged) {
+  take_role_of({.leader = leader, .zxid = last_logged, .round = round_, .peer_epoch = -1});
+}
+
+void Election::take_role_of(const Vote& vote) {
   round_ = vote.round;
   current_ = vote;
-  decision_ = vote;
-  role_ = vote.leader == options_.self ? Role::kLeading
-          : is_voter_                  ? Role::kFollowing
-                                       : Role::kObserving;
+  role_ = vote.leader == options_.self          ? Role::kLeading
+          : members_.is_observer(options_.self) ? Role::kObserving
+                                                : Role::kFollowing;
   final_at_.reset();
   unheeded_.clear();
   links_.want_voters(false);
@@ -286,8 +312,11 @@ void Election::decide(const Vote& vote) {
 
 // A server of weight 0 is never voted for by others, nor by itself if there is anybody else.
 bool Election::wins(const Vote& candidate, const Vote& over) const {
-  if (membership_.weight(candidate.leader) == 0) return false;
-  return membership_.weight(over.leader) == 0 || is_better(candidate, over);
+  const auto weight = [&](ServerId server) {
+    return std::max(members_.decided().weight(server), members_.newest().weight(server));
+  };
+  if (weight(candidate.leader) == 0) return false;
+  return weight(over.leader) == 0 || is_better(candidate, over);
 }
 
 // In one round, a vote of a server that looks is the same only if all of it is; servers that are
@@ -301,7 +330,7 @@ bool Election::has_quorum_of_round(const Ballot& ballot) const {
       add_to(same, server);
     }
   }
-  return membership_.is_quorum(same);
+  return members_.is_quorum(same);
 }
 
 bool Election::has_settled_quorum(const Vote& vote) const {
@@ -311,7 +340,7 @@ bool Election::has_settled_quorum(const Vote& vote) const {
       add_to(same, server);
     }
   }
-  return membership_.is_quorum(same);
+  return members_.is_quorum(same);
 }
 
 // Followers may not have noticed yet that their leader is gone, so it has to say itself that it

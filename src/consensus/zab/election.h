@@ -16,6 +16,7 @@
 #include "consensus/outbox.h"
 #include "consensus/zab/election_links.h"
 #include "consensus/zab/election_messages.h"
+#include "consensus/zab/joint_membership.h"
 
 namespace synod::consensus::zab {
 
@@ -28,10 +29,11 @@ class Election {
     std::int64_t finalize_wait_ms = 200;
     std::int64_t connect_timeout_ms = 5000;
     std::int64_t handshake_timeout_ms = 4000;  // ZooKeeper's is tickTime * syncLimit
+    std::vector<Endpoint> addresses = {};      // of ours, when we are no member
   };
 
-  // Membership, of which this server is a member, and outbox outlive this.
-  Election(Options options, const Membership& membership, Outbox& outbox);
+  // The outbox outlives this.
+  Election(Options options, JointMembership members, Outbox& outbox);
 
   // Links of Port::kElection only.
   void accepted(LinkId link);
@@ -54,6 +56,11 @@ class Election {
   // While looking without memory: all other voters are looking and as new as this server. Told
   // once; when the memory is durable, look() is called again.
   [[nodiscard]] bool take_all_are_new();
+  // While looking: somebody knows of a newer membership to be decided. Told once; what was heard
+  // under the old one is void, and look() is called again under the new one.
+  [[nodiscard]] std::optional<Membership> take_learned();
+  // A change of the membership named the leader: there is no election (6.3).
+  void appoint(ServerId leader, Zxid last_logged);
   // The leader decided on is established in this epoch: from now on votes for it say so (3.3).
   void establish(std::uint32_t epoch);
 
@@ -68,6 +75,7 @@ class Election {
   // Everything that happens ends here.
   void follow_up();
   void take_in(const ElectionLinks::Message& message);
+  [[nodiscard]] bool learn(const std::string& config);
   void take_in_while_looking(ServerId from, const Ballot& ballot);
   void take_in_looking(ServerId from, const Vote& vote);
   [[nodiscard]] bool is_outdated_claim(const Vote& vote) const;
@@ -82,6 +90,9 @@ class Election {
   void resend_soon();
   void conclude();
   void decide(const Vote& vote);
+  void take_role_of(const Vote& vote);
+  [[nodiscard]] Vote initial_vote(Zxid last_logged, std::uint32_t current_epoch) const;
+  [[nodiscard]] bool is_voter() const { return members_.is_voter(options_.self); }
   [[nodiscard]] bool wins(const Vote& candidate, const Vote& over) const;
   [[nodiscard]] bool has_quorum_of_round(const Ballot& ballot) const;
   [[nodiscard]] bool has_settled_quorum(const Vote& vote) const;
@@ -89,16 +100,15 @@ class Election {
   [[nodiscard]] bool have_all_spoken() const;
 
   Options options_;
-  const Membership& membership_;
+  JointMembership members_;
   ElectionLinks links_;
-  Bytes config_;  // the membership as text
-  bool is_voter_;
   SteadyTimeMs now_;
 
   Role role_ = Role::kLooking;
-  std::int64_t round_ = 0;        // 0: never looked
-  Vote current_;                  // while not looking: what others are told
-  std::optional<Vote> decision_;  // not taken yet
+  std::int64_t round_ = 0;             // 0: never looked
+  Vote current_;                       // while not looking: what others are told
+  std::optional<Vote> decision_;       // not taken yet
+  std::optional<Membership> learned_;  // likewise
 
   // While looking.
   bool has_memory_ = true;

@@ -30,10 +30,8 @@ void keep_earlier(std::optional<SteadyTimeMs>& earliest, std::optional<SteadyTim
 
 }  // namespace
 
-ElectionLinks::ElectionLinks(Options options, const Membership& membership, Outbox& outbox)
-    : options_(options), membership_(membership), outbox_(outbox) {
-  SYNOD_ASSERT(is_member(options_.self));
-}
+ElectionLinks::ElectionLinks(Options options, JointMembership members, Outbox& outbox)
+    : options_(std::move(options)), members_(members), outbox_(outbox) {}
 
 // ---- what the network tells us ------------------------------------------------------------------
 
@@ -51,8 +49,7 @@ void ElectionLinks::linked(LinkId id) {
   Link& link = found->second;
   SYNOD_ASSERT(link.stage == Stage::kDialling);
   // In one piece: a Java server that gets it in two closes the connection.
-  outbox_.send(
-      id, encode_initial_message(options_.self, membership_.members.at(options_.self).election));
+  outbox_.send(id, encode_initial_message(options_.self, own_addresses()));
   if (link.server < options_.self) return install(link.server, id);
   // The other end closes: were it us, the challenge might be lost on the way.
   link.stage = Stage::kChallenged;
@@ -156,7 +153,7 @@ void ElectionLinks::want_voters(bool is_wanted) {
     peer.waits_since.reset();
   }
   if (!is_wanted) return;
-  for (const ServerId voter : membership_.voters()) {
+  for (const ServerId voter : members_.voters()) {
     if (voter == options_.self) continue;
     Peer& peer = peers_[voter];
     peer.failures = 0;
@@ -187,14 +184,19 @@ ElectionLinks::Reach ElectionLinks::reach(ServerId server) const {
 
 // ---- dialling -----------------------------------------------------------------------------------
 
-bool ElectionLinks::is_member(ServerId server) const {
-  return membership_.members.contains(server);
+bool ElectionLinks::is_member(ServerId server) const { return members_.find(server) != nullptr; }
+
+// Nowhere that we know of: then who is called back at it knows better, or does not call.
+std::vector<Endpoint> ElectionLinks::own_addresses() const {
+  if (const Member* self = members_.find(options_.self)) return self->election;
+  if (!options_.addresses.empty()) return options_.addresses;
+  return {{"0.0.0.0", 0}};
 }
 
 // Whether a link has to be dialled, now or at peer.next_dial.
 bool ElectionLinks::is_wanted(ServerId server, const Peer& peer) const {
   if (peer.link || peer.dial) return false;
-  return !peer.is_last_sent || (wants_voters_ && membership_.is_voter(server));
+  return !peer.is_last_sent || (wants_voters_ && members_.is_voter(server));
 }
 
 void ElectionLinks::dial_if_due(ServerId server, Peer& peer) {
@@ -202,9 +204,8 @@ void ElectionLinks::dial_if_due(ServerId server, Peer& peer) {
 }
 
 void ElectionLinks::dial(ServerId server, Peer& peer) {
-  const auto member = membership_.members.find(server);
-  const auto& addresses =
-      member == membership_.members.end() ? peer.addresses : member->second.election;
+  const Member* member = members_.find(server);
+  const auto& addresses = member == nullptr ? peer.addresses : member->election;
   if (addresses.empty()) {  // nowhere to dial: it has to come to us
     peer.last.clear();
     peer.is_last_sent = true;
@@ -240,7 +241,7 @@ void ElectionLinks::install(ServerId server, LinkId id) {
   link.stage = Stage::kUp;
   link.server = server;
   link.deadline.reset();
-  if (membership_.is_voter(server)) has_new_link_ = true;
+  if (members_.is_voter(server)) has_new_link_ = true;
   if (!peer.last.empty()) say(peer);
 }
 

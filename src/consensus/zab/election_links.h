@@ -15,9 +15,9 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "consensus/engine.h"
-#include "consensus/membership.h"
 #include "consensus/outbox.h"
 #include "consensus/zab/election_messages.h"
+#include "consensus/zab/joint_membership.h"
 
 namespace synod::consensus::zab {
 
@@ -27,6 +27,7 @@ class ElectionLinks {
     ServerId self;
     std::int64_t connect_timeout_ms = 5000;
     std::int64_t handshake_timeout_ms = 4000;
+    std::vector<Endpoint> addresses = {};  // of ours, when we are no member
   };
   struct Message {
     ServerId from;
@@ -34,8 +35,8 @@ class ElectionLinks {
     bool is_first = false;  // on its link: it may have been made long ago, for the link before
   };
 
-  // Membership, of which this server is a member, and outbox outlive this.
-  ElectionLinks(Options options, const Membership& membership, Outbox& outbox);
+  // The outbox outlives this.
+  ElectionLinks(Options options, JointMembership members, Outbox& outbox);
 
   void accepted(LinkId link);
   void linked(LinkId link);
@@ -92,6 +93,7 @@ class ElectionLinks {
   };
 
   [[nodiscard]] bool is_member(ServerId server) const;
+  [[nodiscard]] std::vector<Endpoint> own_addresses() const;
   [[nodiscard]] bool is_wanted(ServerId server, const Peer& peer) const;
   [[nodiscard]] std::optional<SteadyTimeMs> silence_deadline(const Peer& peer) const;
 
@@ -113,7 +115,7 @@ class ElectionLinks {
   void read_frames(LinkId link);
 
   Options options_;
-  const Membership& membership_;
+  JointMembership members_;
   Outbox& outbox_;
   SteadyTimeMs now_;
   bool wants_voters_ = false;

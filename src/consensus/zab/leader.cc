@@ -35,8 +35,9 @@ void Leader::start() {
       std::max<std::int64_t>(journal.accepted_epoch(), shared_->epoch_heard) + 1);
   next_ping_ = shared_->now;
   enter(Phase::kDiscovery);
+  shared_->versioned.reset();
   add_to(connecting_, shared_->options.self);
-  if (shared_->membership().is_quorum(connecting_)) epoch_found();
+  if (members().decided().is_quorum(connecting_)) epoch_found();
 }
 
 void Leader::enter(Phase phase) {
@@ -51,12 +52,12 @@ void Leader::on_learner_info(LearnerHandler& learner, const QuorumPacket& packet
     return drop(learner.link(), "it does not say who it is");
   if (info->protocol_version < LearnerInfo::kProtocolVersion)
     return drop(learner.link(), "it speaks a protocol older than ZooKeeper 3.4");
-  if (info->config_version > shared_->membership().version)
-    return drop(learner.link(), "its configuration is newer than ours");
   if (info->server == shared_->options.self) return drop(learner.link(), "it claims our number");
   // An accepted epoch of -1 is what a server without memory says.
   const std::int64_t accepted_epoch = packet.zxid.value >> 32;
   learner.registered(info->server, is_observer, accepted_epoch >= 0);
+  if (info->config_version > members().decided().version)
+    return refuse_newer_configuration(learner);
   replace_older_link(learner);
   on_epoch_heard(learner, accepted_epoch);
 }
@@ -77,8 +78,8 @@ void Leader::on_epoch_heard(const LearnerHandler& learner, std::int64_t accepted
     epoch_ = static_cast<std::uint32_t>(std::max<std::int64_t>(epoch_, shared_->epoch_heard + 1));
     if (!learner.counts()) return;
     add_to(connecting_, learner.server());
-    if (shared_->membership().is_quorum(connecting_)) epoch_found();
-  } else if (learner.counts() && accepted_epoch > static_cast<std::int64_t>(epoch_)) {
+    if (members().decided().is_quorum(connecting_)) epoch_found();
+  } else if (votes(learner) && accepted_epoch > static_cast<std::int64_t>(epoch_)) {
     // It promised the epoch of a leader that came to nothing and can never follow an older one: for
     // ZooKeeper it would be lost until the next election.
     end(fmt::format("server {} has promised epoch {:#x}: a later one is opened",
@@ -100,7 +101,7 @@ void Leader::epochs_saved() {
     add_to(promised_, shared_->options.self);
     for (auto& [link, learner] : handlers_)
       if (learner.stage() == Stage::kRegistered) learner.send_leader_info(epoch_);
-    if (shared_->membership().is_quorum(promised_)) promises_complete();
+    if (have_promised()) promises_complete();
   } else if (phase_ == Phase::kSavingCurrent) {
     synchronise();
   }
@@ -116,7 +117,7 @@ void Leader::on_ack_epoch(LearnerHandler& learner, const QuorumPacket& packet) {
     if (is_ahead(static_cast<std::uint32_t>(payload), packet.zxid))
       return drop(learner.link(), "it is ahead of us: it should lead");
     if (learner.counts() && packet.zxid.value >= 0) add_to(promised_, learner.server());
-    if (shared_->membership().is_quorum(promised_)) return promises_complete();
+    if (have_promised()) return promises_complete();
   }
   if (phase_ >= Phase::kSynchronization) learner.sync(epoch_);
 }
@@ -128,6 +129,10 @@ bool Leader::is_ahead(std::uint32_t current_epoch, Zxid last_logged) const {
   return last_logged > summary_.second;
 }
 
+// Those that are decided are enough: every commit had a quorum of them, or was made by a change
+// that whoever takes part in it knows to be decided, and is refused for that.
+bool Leader::have_promised() const { return members().decided().is_quorum(promised_); }
+
 void Leader::promises_complete() {
   enter(Phase::kSavingCurrent);
   shared_->journal.save_epochs(epoch_, epoch_);
@@ -138,29 +143,34 @@ void Leader::promises_complete() {
 // History and currentEpoch are on disk here: this server is the first of the quorum.
 void Leader::synchronise() {
   enter(Phase::kSynchronization);
+  give_first_version();
   add_to(accepted_, shared_->options.self);
   for (auto& [link, learner] : handlers_)
     if (learner.stage() == Stage::kPromised) learner.sync(epoch_);
-  if (shared_->membership().is_quorum(accepted_)) established();
+  if (members().is_quorum(accepted_)) established();
 }
 
 void Leader::on_new_leader_ack(LearnerHandler& learner) {
   learner.accepted();
   if (phase_ == Phase::kBroadcast) return learner.send_up_to_date();
   if (learner.counts()) add_to(accepted_, learner.server());
-  if (shared_->membership().is_quorum(accepted_)) established();
+  if (members().is_quorum(accepted_)) established();
 }
 
 // What was inherited is committed now, whoever proposed it.
 void Leader::established() {
   enter(Phase::kBroadcast);
   shared_->journal.commit(shared_->journal.last_logged());
+  if (auto versioned = std::exchange(shared_->versioned, std::nullopt))
+    shared_->journal.adopt(*std::move(versioned));
+  const bool is_left_out = !members().is_voter(shared_->options.self);
   shared_->set_status({.role = Role::kLeading,
                        .leader = shared_->options.self,
                        .epoch = epoch_,
-                       .is_serving = true});
+                       .is_serving = !is_left_out});
   for (auto& [link, learner] : handlers_)
     if (learner.stage() == Stage::kAccepted) learner.send_up_to_date();
+  if (is_left_out) end("a change of the membership that was inherited leaves this server out");
 }
 
 // ---- broadcast --------------------------------------------------------------------------------
@@ -201,40 +211,66 @@ void Leader::on_ack(LearnerHandler& learner, Zxid zxid) {
   if (zxid > shared_->journal.committed()) commit_what_a_quorum_has();
 }
 
+// A change of the membership changes what a quorum is for what is proposed behind its commit.
 void Leader::commit_what_a_quorum_has() {
-  const Zxid before = shared_->journal.committed();
-  const Zxid up_to = acked_by_quorum();
-  if (up_to <= before) return;
-  announce_commits(before, up_to);
-  shared_->journal.commit(up_to);
+  note_acks();
+  const Zxid up_to = committable();
+  const auto change = change_under_way();
+  if (!change || up_to < *change) return commit(up_to);
+  commit_change(*change);
+  if (phase_ == Phase::kBroadcast) commit(committable());
 }
 
-// The last position that a quorum has: from the furthest down, until those passed are a quorum.
-Zxid Leader::acked_by_quorum() {
+// With a designated leader the last of it is a change of the membership.
+void Leader::commit(Zxid up_to, std::optional<ServerId> designated) {
+  const Zxid before = shared_->journal.committed();
+  if (up_to <= before) return;
+  const History& history = shared_->journal.history();
+  for (auto entry = history.after(before); entry != history.end() && entry->zxid <= up_to;
+       ++entry) {
+    if (designated && entry->zxid == up_to)
+      announce_change(*entry, *designated);
+    else
+      announce_commit(*entry);
+  }
+  shared_->journal.commit(up_to);
+  if (outgoing_ && up_to >= outgoing_->until) outgoing_.reset();
+}
+
+void Leader::note_acks() {
   acks_.clear();
   acks_.push_back({self_acked_, shared_->options.self});
   for (const auto& [link, learner] : handlers_)
     if (learner.is_up_to_date() && learner.counts())
       acks_.push_back({learner.acked(), learner.server()});
   std::ranges::sort(acks_, [](const Ack& a, const Ack& b) { return a.zxid > b.zxid; });
+}
+
+// The last position that a quorum has: from the furthest down, until those passed are a quorum.
+template <class Electorate>
+Zxid Leader::acked_by_quorum_of(const Electorate& electorate) {
   counted_.clear();
   for (const Ack& ack : acks_) {
     add_to(counted_, ack.server);
-    if (shared_->membership().is_quorum(counted_)) return ack.zxid;
+    if (electorate.is_quorum(counted_)) return ack.zxid;
   }
   return {};
 }
 
-void Leader::announce_commits(Zxid after, Zxid up_to) {
-  const History& history = shared_->journal.history();
-  for (auto entry = history.after(after); entry != history.end() && entry->zxid <= up_to; ++entry) {
-    for (auto& [link, learner] : handlers_) {
-      if (!learner.is_forwarded()) continue;
-      if (learner.is_observer())
-        learner.send({.type = PacketType::kInform, .zxid = entry->zxid, .data = *entry->bytes});
-      else
-        learner.send({.type = PacketType::kCommit, .zxid = entry->zxid});
-    }
+Zxid Leader::committable() {
+  const Zxid acked = acked_by_quorum_of(members());
+  if (!outgoing_) return acked;
+  const Zxid by_outgoing = acked_by_quorum_of(outgoing_->membership);
+  return by_outgoing < outgoing_->until ? std::min(acked, by_outgoing) : acked;
+}
+
+void Leader::announce_commit(const Entry& entry) {
+  for (auto& [link, learner] : handlers_) {
+    if (!learner.is_forwarded()) continue;
+    if (learner.is_observer())
+      learner.send({.type = PacketType::kInform, .zxid = entry.zxid, .data = *entry.bytes});
+    else
+      learner.send({.type = PacketType::kCommit, .zxid = entry.zxid});
   }
 }
 
@@ -253,9 +289,11 @@ void Leader::received(LinkId link, BytesView bytes) {
   const auto found = handlers_.find(link);
   if (found == handlers_.end()) return;
   found->second.heard();
+  if (phase_ == Phase::kHandingOver) return;  // nobody is answered any more
   found->second.reader().feed(bytes);
   // Handling a packet may drop the link.
-  for (auto at = found; at != handlers_.end() && !ended_; at = handlers_.find(link)) {
+  for (auto at = found; at != handlers_.end() && !ended_ && phase_ != Phase::kHandingOver;
+       at = handlers_.find(link)) {
     const auto packet = at->second.reader().next();
     if (!packet) return drop(link, std::string(packet.error().what));
     if (!*packet) return;
@@ -321,6 +359,7 @@ void Leader::send_to_learner(LinkId link, const ServiceMessage& message) {
 
 void Leader::tick() {
   roll_over_when_due();
+  if (phase_ == Phase::kHandingOver) return end_when_all_have_left();
   if (!ended_ && phase_ != Phase::kBroadcast && shared_->now >= phase_deadline_)
     end("no quorum of followers got in step in time");
   if (ended_ || shared_->now < next_ping_) return;
@@ -331,6 +370,7 @@ void Leader::tick() {
 }
 
 SteadyTimeMs Leader::next_deadline() const {
+  if (phase_ == Phase::kHandingOver) return phase_deadline_;
   return phase_ == Phase::kBroadcast ? next_ping_ : std::min(next_ping_, phase_deadline_);
 }
 
@@ -347,14 +387,12 @@ void Leader::close_overdue() {
 
 void Leader::check_quorum() {
   if (is_mutated(Mutation::kLeadsAlone) || phase_ != Phase::kBroadcast) return;
-  counted_.clear();
-  add_to(counted_, shared_->options.self);
-  for (const auto& [link, learner] : handlers_)
-    if (learner.is_up_to_date() && learner.counts() && learner.is_in_touch())
-      add_to(counted_, learner.server());
-  if (!shared_->membership().is_quorum(counted_))
-    end(fmt::format("only {} of {} voters are in touch", counted_.size(),
-                    shared_->membership().voter_count()));
+  const Servers in_step = this->in_step();
+  if (is_quorum_of_all(in_step)) return;
+  const auto voters = members().voters();
+  const auto in_touch = std::ranges::count_if(
+      voters, [&](ServerId voter) { return std::ranges::binary_search(in_step, voter); });
+  end(fmt::format("only {} of {} voters are in touch", in_touch, voters.size()));
 }
 
 void Leader::ping_all() {
@@ -399,7 +437,7 @@ void Leader::check_round() {
   add_to(counted_, shared_->options.self);
   for (const auto& [link, learner] : handlers_)
     if (learner.has_confirmed() && learner.counts()) add_to(counted_, learner.server());
-  if (!shared_->membership().is_quorum(counted_)) return;
+  if (!members().is_quorum(counted_)) return;
   for (const PendingRead& read : round_)
     shared_->outbox.add(effect::ReadIndex{read.token, read.committed});
   round_.clear();
@@ -411,7 +449,10 @@ void Leader::check_round() {
 
 void Leader::accepted(LinkId link) { handlers_.emplace(link, LearnerHandler(*shared_, link)); }
 
-void Leader::unlinked(LinkId link) { handlers_.erase(link); }
+void Leader::unlinked(LinkId link) {
+  handlers_.erase(link);
+  if (phase_ == Phase::kHandingOver) end_when_all_have_left();
+}
 
 void Leader::drop(LinkId link, std::string reason) {
   const auto found = handlers_.find(link);

@@ -25,6 +25,8 @@ class Leader {
   void start();
   // Why this server cannot lead any longer; nothing while it can.
   [[nodiscard]] const std::optional<std::string>& ended() const { return ended_; }
+  // Who leads from then on; nothing: an election tells.
+  [[nodiscard]] std::optional<ServerId> successor() const { return successor_; }
   void close_links();
 
   void tick();
@@ -42,6 +44,7 @@ class Leader {
   [[nodiscard]] Zxid next_zxid() const;
   void read_index(std::uint64_t token);
   void send_to_learner(LinkId link, const ServiceMessage& message);
+  [[nodiscard]] std::optional<std::string> why_not(const Membership& next) const;
 
   // Once a turn, before its effects are taken: proposals to one learner leave in one piece.
   void flush();
@@ -54,6 +57,7 @@ class Leader {
     kSavingCurrent,    // nobody in it is ahead of us: our history is the epoch's beginning
     kSynchronization,  // a quorum takes it over
     kBroadcast,
+    kHandingOver,  // a change left this server out: its followers leave for the successor
   };
   using Handlers = std::map<LinkId, LearnerHandler>;
 
@@ -65,6 +69,7 @@ class Leader {
   void epoch_found();
   void on_ack_epoch(LearnerHandler& learner, const QuorumPacket& packet);
   [[nodiscard]] bool is_ahead(std::uint32_t current_epoch, Zxid last_logged) const;
+  [[nodiscard]] bool have_promised() const;
   void promises_complete();
   void synchronise();
   void on_new_leader_ack(LearnerHandler& learner);
@@ -76,9 +81,29 @@ class Leader {
   void deliver(LinkId from, ServiceMessage::Kind kind, const QuorumPacket& packet);
   void on_ack(LearnerHandler& learner, Zxid zxid);
   void commit_what_a_quorum_has();
-  [[nodiscard]] Zxid acked_by_quorum();
-  void announce_commits(Zxid after, Zxid up_to);
+  void commit(Zxid up_to, std::optional<ServerId> designated = {});
+  void note_acks();
+  [[nodiscard]] Zxid committable();
+  template <class Electorate>
+  [[nodiscard]] Zxid acked_by_quorum_of(const Electorate& electorate);
+  void announce_commit(const Entry& entry);
   void roll_over_when_due();
+
+  // ---- membership
+  [[nodiscard]] JointMembership members() const { return shared_->members(); }
+  [[nodiscard]] bool votes(const LearnerHandler& learner) const;
+  void refuse_newer_configuration(const LearnerHandler& learner);
+  void give_first_version();
+  [[nodiscard]] std::optional<Zxid> change_under_way() const;
+  void commit_change(Zxid change);
+  [[nodiscard]] ServerId designated_leader(Zxid change) const;
+  [[nodiscard]] bool may_go_on() const;
+  void announce_change(const Entry& entry, ServerId designated);
+  void hand_over(ServerId designated);
+  void end_when_all_have_left();
+  [[nodiscard]] bool is_quorum_of_all(const Servers& servers) const;
+  [[nodiscard]] Servers in_step() const;
+  [[nodiscard]] std::string what_lacks(ServerId server) const;
 
   // ---- signs of life
   void ping_all();
@@ -123,6 +148,15 @@ class Leader {
   };
   std::vector<PendingRead> round_;    // answered when a quorum has confirmed
   std::vector<PendingRead> waiting_;  // came meanwhile: the next round's
+
+  // Before a change. What was proposed before the change was committed takes a quorum of it as well
+  // (reference, quorum protocol 6.2).
+  struct Outgoing {
+    Membership membership;
+    Zxid until;
+  };
+  std::optional<Outgoing> outgoing_;
+  std::optional<ServerId> successor_;
 };
 
 }  // namespace synod::consensus::zab

@@ -38,11 +38,11 @@ void Learner::start() {
 
 void Learner::dial() {
   redial_at_.reset();
-  const auto member = shared_->membership().members.find(leader_);
-  if (member == shared_->membership().members.end())
-    return end(fmt::format("server {} is not a member", leader_.value));
+  const JointMembership members = shared_->members();
+  const Member* member = members.find(leader_);
+  if (member == nullptr) return end(fmt::format("server {} is not a member", leader_.value));
   ++dials_;
-  link_ = shared_->outbox.dial(leader_, Port::kQuorum, member->second.quorum);
+  link_ = shared_->outbox.dial(leader_, Port::kQuorum, member->quorum);
 }
 
 void Learner::linked(LinkId link) {
@@ -51,7 +51,7 @@ void Learner::linked(LinkId link) {
   heard_at_ = shared_->now;
   const Journal& journal = shared_->journal;
   const Bytes info = encode_learner_info(
-      {.server = shared_->options.self, .config_version = shared_->membership().version});
+      {.server = shared_->options.self, .config_version = shared_->members().decided().version});
   // Without memory nothing is known of earlier promises: epoch -1.
   const Zxid promised =
       journal.has_memory() ? Zxid::of(journal.accepted_epoch(), 0) : Zxid::of(0xffffffff, 0);
@@ -253,11 +253,12 @@ void Learner::catch_up_from(Zxid zxid) {
 
 // From here on this history is what the epoch began with. It is on disk, and the epoch, before that
 // is said.
-void Learner::on_new_leader(Zxid zxid) {
+void Learner::on_new_leader(const QuorumPacket& packet) {
   Journal& journal = shared_->journal;
-  if (stage_ != Stage::kCatchingUp || zxid.epoch() != epoch_)
+  if (stage_ != Stage::kCatchingUp || packet.zxid.epoch() != epoch_)
     return end("a NEWLEADER that does not belong here");
   stage_ = Stage::kAccepting;
+  note_configuration(packet.data.value_or(""));
   history_end_ = journal.last_logged();
   // What was committed by now is acknowledged with NEWLEADER, the rest one by one.
   while (!unacked_.empty() && unacked_.front() <= commit_mark_) unacked_.pop_front();
@@ -285,10 +286,14 @@ void Learner::on_up_to_date() {
   stage_ = Stage::kUpToDate;
   send({.type = PacketType::kAck, .zxid = Zxid::of(epoch_, 0)});
   shared_->journal.commit(commit_mark_);
-  Status status = shared_->status;
-  status.epoch = epoch_;
-  status.is_serving = true;
-  shared_->set_status(status);
+  adopt_configuration();
+  follow_configuration();
+  if (!successor_) {
+    Status status = shared_->status;
+    status.epoch = epoch_;
+    status.is_serving = true;
+    shared_->set_status(status);
+  }
   send_due_acks();
 }
 
@@ -309,15 +314,17 @@ void Learner::handle_in_stream(const QuorumPacket& packet) {
   switch (packet.type) {
     case PacketType::kProposal:
       return on_proposal(packet.zxid, packet.data.value_or(""));
-    case PacketType::kCommit:
     case PacketType::kCommitAndActivate:
+      note_designated(packet.data.value_or(""));
+      [[fallthrough]];
+    case PacketType::kCommit:
       return on_commit(packet.zxid);
     case PacketType::kInform:
       return on_inform(packet.zxid, packet.data.value_or(""));
     case PacketType::kInformAndActivate:
       return on_inform_and_activate(packet);
     case PacketType::kNewLeader:
-      return on_new_leader(packet.zxid);
+      return on_new_leader(packet);
     case PacketType::kUpToDate:
       return on_up_to_date();
     case PacketType::kPing:
@@ -380,15 +387,16 @@ void Learner::on_inform(Zxid zxid, BytesView bytes) {
 void Learner::on_inform_and_activate(const QuorumPacket& packet) {
   const BytesView data = packet.data.value_or("");
   if (data.size() < sizeof(std::int64_t)) return end("an INFORMANDACTIVATE without content");
+  note_designated(data);
   on_inform(packet.zxid, data.substr(sizeof(std::int64_t)));
 }
 
 void Learner::committed(Zxid zxid) {
   commit_mark_ = zxid;
-  if (stage_ == Stage::kUpToDate)
-    shared_->journal.commit(std::min(zxid, shared_->journal.last_logged()));
-  else
-    shared_->journal.trim(zxid);
+  if (stage_ != Stage::kUpToDate) return shared_->journal.trim(zxid);
+  const auto before = shared_->journal.configurations().decided().version;
+  shared_->journal.commit(std::min(zxid, shared_->journal.last_logged()));
+  if (shared_->journal.configurations().decided().version != before) follow_configuration();
 }
 
 // Each on its own, in order, behind its flush. Before UPTODATE the leader takes none.
@@ -401,6 +409,7 @@ void Learner::send_due_acks() {
     send({.type = PacketType::kAck, .zxid = unacked_.front()});
     unacked_.pop_front();
   }
+  leave_when_acknowledged();
 }
 
 // ---- service messages -------------------------------------------------------------------------

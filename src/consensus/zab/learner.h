@@ -22,6 +22,8 @@ class Learner {
   void start();
   // Why this leader is not followed any longer; nothing while it is.
   [[nodiscard]] const std::optional<std::string>& ended() const { return ended_; }
+  // Whom to follow then, or to be; nothing: an election tells.
+  [[nodiscard]] std::optional<ServerId> successor() const { return successor_; }
   void close_links();
 
   void tick();
@@ -66,7 +68,7 @@ class Learner {
   void ask_for_tree();
   void on_snap(Zxid zxid);
   void catch_up_from(Zxid zxid);
-  void on_new_leader(Zxid zxid);
+  void on_new_leader(const QuorumPacket& packet);
   void accept_when_durable();
   void on_up_to_date();
 
@@ -76,6 +78,14 @@ class Learner {
   void on_commit(Zxid zxid);
   void on_inform(Zxid zxid, BytesView bytes);
   void on_inform_and_activate(const QuorumPacket& packet);
+
+  // ---- membership
+  void note_configuration(BytesView text);
+  void note_designated(BytesView data);
+  void adopt_configuration();
+  void follow_configuration();
+  void leave_when_acknowledged();
+
   [[nodiscard]] bool append(Zxid zxid, BytesView bytes);
   void committed(Zxid zxid);
   void send_due_acks();
@@ -108,6 +118,11 @@ class Learner {
   std::deque<Zxid> uncommitted_;  // logged, in order
   std::deque<Zxid> unacked_;      // logged, in order; a follower's
   std::deque<Zxid> pings_;        // to be answered with the sessions' touches
+
+  std::optional<Membership> configuration_;  // NEWLEADER's
+  std::optional<ServerId> designated_;       // by the last change that was committed
+  std::optional<ServerId> successor_;
+  Zxid leave_after_;  // with a successor: acknowledged what was proposed before
 };
 
 }  // namespace synod::consensus::zab

@@ -18,7 +18,6 @@ void LearnerHandler::registered(ServerId server, bool is_observer, bool has_memo
   stage_ = Stage::kRegistered;
   server_ = server;
   is_observer_ = is_observer;
-  is_voter_ = !is_observer && shared_->membership().is_voter(server);
   has_memory_ = has_memory;
 }
 
@@ -123,7 +122,7 @@ void LearnerHandler::send_missed(const Entry& entry) {
 void LearnerHandler::send_new_leader() {
   stage_ = Stage::kNewLeader;
   heard_at_ = shared_->now;
-  const std::string config = shared_->membership().to_text();
+  const std::string config = shared_->new_leader_text();
   send({.type = PacketType::kNewLeader, .zxid = Zxid::of(epoch_, 0), .data = config});
   if (is_observer_) return;
   const History& history = shared_->journal.history();

@@ -42,9 +42,9 @@ class LearnerHandler {
   [[nodiscard]] ServerId server() const { return server_; }
   [[nodiscard]] bool is_observer() const { return is_observer_; }
   [[nodiscard]] Zxid last_logged() const { return last_logged_; }
-  // Its word counts towards a quorum: a voter, and what it promised and acknowledged it still
-  // knows.
-  [[nodiscard]] bool counts() const { return is_voter_ && has_memory_; }
+  // Its word counts wherever it votes: it acknowledges what it logs, and what it promised and
+  // acknowledged it still knows.
+  [[nodiscard]] bool counts() const { return !is_observer_ && has_memory_; }
   // Live traffic goes to it.
   [[nodiscard]] bool is_forwarded() const { return stage_ >= Stage::kNewLeader; }
   [[nodiscard]] bool is_up_to_date() const { return stage_ == Stage::kUpToDate; }
@@ -107,7 +107,6 @@ class LearnerHandler {
   // From kRegistered on.
   ServerId server_;
   bool is_observer_ = false;
-  bool is_voter_ = false;
   bool has_memory_ = true;
   Zxid last_logged_;  // as ACKEPOCH said
 

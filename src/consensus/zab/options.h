@@ -12,7 +12,10 @@ namespace synod::consensus::zab {
 
 struct Options {
   ServerId self;
-  Membership membership;  // of which `self` is a member
+  Membership membership;  // what the server's own files say
+  // The membership may change while it runs: entries of kind kReconfiguration are heeded, and newer
+  // memberships that other servers speak of. All servers of an ensemble should agree on it.
+  bool is_reconfig_enabled = false;
   std::int64_t tick_ms = 2000;
   std::int64_t init_limit = 10;    // ticks to connect and synchronise
   std::int64_t connect_limit = 0;  // ticks to connect to the leader; 0: init_limit

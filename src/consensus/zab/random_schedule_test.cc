@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,36 +17,64 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(ZabRandomSchedule, LogsMatchAndNothingCommittedIsLost) {
+// Plays every seed and hands over what has become of the ensemble.
+void play(bool reconfigures, const std::function<void(const TestCluster&)>& look) {
   cluster::set_mutation_from_environment();
   const cluster::Seeds seeds = cluster::seeds_from_environment();
+  for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    TestCluster* cluster = nullptr;
+    cluster::Schedule schedule(
+        seed,
+        [&](const TestOptions& options) {
+          auto made = std::make_unique<TestCluster>(options);
+          cluster = made.get();
+          return made;
+        },
+        reconfigures);
+    ASSERT_EQ(schedule.run(), "");
+    ASSERT_THAT(cluster->warnings(), Not(Contains(HasSubstr("jumps"))));
+    look(*cluster);
+  }
+}
+
+bool are_few() { return cluster::seeds_from_environment().count < 100; }
+
+TEST(ZabRandomSchedule, LogsMatchAndNothingCommittedIsLost) {
   int snap = 0;
   int trunc = 0;
   int diff = 0;
   std::size_t commits = 0;
   std::size_t epochs = 0;
-  for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    TestCluster* cluster = nullptr;
-    cluster::Schedule schedule(seed, [&](const TestOptions& options) {
-      auto made = std::make_unique<TestCluster>(options);
-      cluster = made.get();
-      return made;
-    });
-    ASSERT_EQ(schedule.run(), "");
-    ASSERT_THAT(cluster->warnings(), Not(Contains(HasSubstr("jumps"))));
-    snap += cluster->count_sent("SNAP") > 0;
-    trunc += cluster->count_sent("TRUNC") > 0;
-    diff += cluster->count_sent("DIFF") > 0;
-    commits += cluster->committed_count();
-    epochs += cluster->status(*cluster->serving_leader()).epoch;
-  }
-  if (seeds.count < 100) return;
+  play(false, [&](const TestCluster& cluster) {
+    snap += cluster.count_sent("SNAP") > 0;
+    trunc += cluster.count_sent("TRUNC") > 0;
+    diff += cluster.count_sent("DIFF") > 0;
+    commits += cluster.committed_count();
+    epochs += cluster.status(*cluster.serving_leader()).epoch;
+  });
+  if (are_few()) return;
   EXPECT_GT(snap, 0);
   EXPECT_GT(trunc, 0);
   EXPECT_GT(diff, 0);
-  std::printf("%zu seeds: %d with SNAP, %d with TRUNC, %d with DIFF; %zu commits, %zu epochs\n",
-              static_cast<std::size_t>(seeds.count), snap, trunc, diff, commits, epochs);
+  std::printf("%d seeds with SNAP, %d with TRUNC, %d with DIFF; %zu commits, %zu epochs\n", snap,
+              trunc, diff, commits, epochs);
+}
+
+TEST(ZabRandomSchedule, NothingCommittedIsLostWhileTheMembershipChanges) {
+  int changes = 0;
+  int handovers = 0;
+  std::size_t commits = 0;
+  play(true, [&](const TestCluster& cluster) {
+    changes += cluster.changes();
+    handovers += cluster.handovers();
+    commits += cluster.committed_count();
+  });
+  if (are_few()) return;
+  EXPECT_GT(changes, 0);
+  EXPECT_GT(handovers, 0);
+  std::printf("%d changes of the membership, %d of them with another leader; %zu commits\n",
+              changes, handovers, commits);
 }
 
 }  // namespace

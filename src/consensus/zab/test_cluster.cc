@@ -15,6 +15,7 @@ cluster::MakeEngine engines_for(const TestOptions& test) {
   return [test](ServerId self, const Membership& membership) {
     Options options{.self = self,
                     .membership = membership,
+                    .is_reconfig_enabled = test.spares > 0,
                     .tick_ms = 100,
                     .init_limit = 10,
                     .sync_limit = 4,
@@ -50,8 +51,36 @@ void TestCluster::watch_packets(const cluster::Sent& sent) {
     transcript_.push_back(
         fmt::format("{}->{} {} {:#x}", sent.from, sent.to, name_of(type), (*packet)->zxid.value));
     check_claims(sent.from, link, **packet);
+    if (type == PacketType::kCommitAndActivate || type == PacketType::kInformAndActivate)
+      check_change(sent.from, **packet);
     if (on_packet) on_packet(sent.from, sent.to, type);
   }
+}
+
+// On the disks of a quorum of those before, and of those after.
+void TestCluster::check_change(NodeId from, const QuorumPacket& packet) {
+  const NodeId designated = jute::Reader(packet.data.value_or("")).i64();
+  changes_.try_emplace(packet.zxid, Change{from, designated});
+  Servers holders;
+  const TestOptions& shape = options();
+  const NodeId servers = shape.voters + shape.observers + shape.spares;
+  for (NodeId node = 1; node <= servers; ++node)
+    if (is_durable(node, packet.zxid)) add_to(holders, ServerId{node});
+  const auto change = configurations().find(packet.zxid);
+  if (change == configurations().end())
+    return violated(fmt::format("{:#x} is announced before it is committed", packet.zxid.value));
+  for (const Membership& membership : {std::prev(change)->second, change->second})
+    if (!membership.is_quorum(holders))
+      violated(fmt::format("server {} commits the change {:#x} without a quorum of both", from,
+                           packet.zxid.value));
+  if (!change->second.is_voter(ServerId{designated}))
+    violated(fmt::format("{:#x} names a leader that does not vote", packet.zxid.value));
+}
+
+int TestCluster::handovers() const {
+  return static_cast<int>(std::ranges::count_if(changes_, [](const auto& change) {
+    return change.second.leader != change.second.designated;
+  }));
 }
 
 void TestCluster::check_claims(NodeId from, Watched& link, const QuorumPacket& packet) {

@@ -1,5 +1,6 @@
 // Zab in the test cluster, with what is Zab's own: its packets as a transcript, and that none of
-// them, and no vote, claims what is not on disk (G8, consensus.md 5.5).
+// them, and no vote, claims what is not on disk (G8, consensus.md 5.5). Servers that could join
+// make it one whose membership may change; then a change has both quorums when it is announced.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,9 @@ class TestCluster final : public cluster::Cluster {
   [[nodiscard]] const std::vector<std::string>& transcript() const { return transcript_; }
   [[nodiscard]] int count_sent(const std::string& packet) const;  // its name
   void clear_transcript() { transcript_.clear(); }
+  // Changes of the membership that some leader announced, and those of them that named another.
+  [[nodiscard]] int changes() const { return static_cast<int>(changes_.size()); }
+  [[nodiscard]] int handovers() const;
   [[nodiscard]] std::string describe() const override;  // with the last of it
 
   // Called before each packet on a quorum link leaves: (from, to, type).
@@ -38,11 +42,17 @@ class TestCluster final : public cluster::Cluster {
   };
 
   void watch_packets(const cluster::Sent& sent);
+  void check_change(NodeId from, const QuorumPacket& packet);
   void check_claims(NodeId from, Watched& link, const QuorumPacket& packet);
   void check_votes(const cluster::Sent& sent);
 
   std::map<std::uint64_t, Watched> watched_;  // by connection
   std::vector<std::string> transcript_;
+  struct Change {
+    NodeId leader;
+    NodeId designated;
+  };
+  std::map<Zxid, Change> changes_;
 };
 
 }  // namespace synod::consensus::zab

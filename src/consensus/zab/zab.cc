@@ -16,7 +16,15 @@ constexpr std::size_t kMaxParkedBytes = 4096;  // FOLLOWERINFO takes 40
 
 Options with_self(Options options) {
   options.election.self = options.self;
+  const auto self = options.membership.members.find(options.self);
+  if (self != options.membership.members.end()) options.election.addresses = self->second.election;
   return options;
+}
+
+// A view of what has its place, though nothing in it yet.
+JointMembership members_of(const Options& options, const Journal& journal) {
+  if (!options.is_reconfig_enabled) return options.membership;
+  return JointMembership(journal.configurations());
 }
 
 }  // namespace
@@ -24,9 +32,9 @@ Options with_self(Options options) {
 Zab::Zab(Options options)
     : options_(with_self(std::move(options))),
       journal_({options_.commit_log_count, options_.commit_log_bytes}, outbox_),
-      election_(options_.election, options_.membership, outbox_),
+      election_(options_.election, members_of(options_, journal_), outbox_),
       shared_{options_, outbox_, journal_, status_, {}, -1} {
-  SYNOD_ASSERT(options_.membership.members.contains(options_.self));
+  SYNOD_ASSERT(options_.is_reconfig_enabled || options_.membership.members.contains(options_.self));
 }
 
 void Zab::start(const Beginning& beginning) {
@@ -45,12 +53,20 @@ void Zab::start(const Beginning& beginning) {
 // ---- from role to role ------------------------------------------------------------------------
 
 void Zab::settle() {
+  look_under_learned_membership();
   leave_ended_role();
   look_when_settled();
   take_decision();
   leave_ended_role();
   if (!is_looking_ && status_.is_serving && !std::exchange(is_established_, true))
     election_.establish(status_.epoch);
+}
+
+void Zab::look_under_learned_membership() {
+  auto learned = election_.take_learned();
+  if (!learned || !is_looking_) return;
+  journal_.adopt(*std::move(learned));
+  election_.look(journal_.last_logged(), journal_.current_epoch(), journal_.has_memory());
 }
 
 void Zab::leave_ended_role() {
@@ -64,14 +80,20 @@ void Zab::leave(std::string reason) {
   if (status_.is_serving || leader() != nullptr)
     outbox_.warn(
         fmt::format("not {} any more: {}", leader() != nullptr ? "leading" : "following", reason));
-  if (auto* role = leader()) role->close_links();
-  if (auto* role = learner()) role->close_links();
+  if (auto* role = leader()) {
+    appointed_ = role->successor();
+    role->close_links();
+  }
+  if (auto* role = learner()) {
+    appointed_ = role->successor();
+    role->close_links();
+  }
   const bool was_observing = status_.role == Role::kObserving;
   role_ = std::monostate{};
   is_looking_ = false;
   // Observers that lost their leader do not all come at once.
   look_at_ = shared_.now;
-  if (was_observing)
+  if (was_observing && !appointed_)
     look_at_.value += static_cast<std::int64_t>(
         random_.below(static_cast<std::uint64_t>(options_.observer_delay_ms) + 1));
   shared_.set_status({});
@@ -81,6 +103,10 @@ void Zab::leave(std::string reason) {
 void Zab::look_when_settled() {
   if (role_.index() != 0 || is_looking_ || !journal_.is_settled() || shared_.now < look_at_) return;
   if (std::exchange(is_making_memory_, false)) journal_.gain_memory();
+  if (const auto leader = std::exchange(appointed_, std::nullopt)) {
+    election_.appoint(*leader, journal_.last_logged());
+    return begin_under(*leader);
+  }
   is_looking_ = true;
   election_.look(journal_.last_logged(), journal_.current_epoch(), journal_.has_memory());
 }
@@ -96,11 +122,15 @@ void Zab::take_decision() {
   }
   const auto decision = election_.take_decision();
   if (!decision) return;
+  begin_under(decision->leader);
+}
+
+void Zab::begin_under(ServerId leader) {
   is_looking_ = is_established_ = false;
-  if (decision->leader == options_.self)
+  if (leader == options_.self)
     lead();
   else
-    follow(decision->leader);
+    follow(leader);
 }
 
 void Zab::lead() {
@@ -115,8 +145,8 @@ void Zab::lead() {
 
 void Zab::follow(ServerId leader) {
   while (!parked_.empty()) close_parked(parked_.begin()->first, "this server does not lead");
-  const bool is_voter = options_.membership.is_voter(options_.self);
-  shared_.set_status({.role = is_voter ? Role::kFollowing : Role::kObserving, .leader = leader});
+  const bool is_observer = shared_.members().is_observer(options_.self);
+  shared_.set_status({.role = is_observer ? Role::kObserving : Role::kFollowing, .leader = leader});
   role_.emplace<Learner>(shared_, leader).start();
 }
 
@@ -187,7 +217,7 @@ void Zab::accepted(LinkId link, Port port) {
     election_.accepted(link);
   else if (auto* role = leader())
     role->accepted(link);
-  else if (role_.index() != 0 || parked_.size() >= kMaxParked)
+  else if ((role_.index() != 0 && !may_lead_next()) || parked_.size() >= kMaxParked)
     outbox_.close(link, "this server does not lead");
   else
     parked_.emplace(link, Parked{{}, {shared_.now.value + kParkedMs}});
@@ -228,6 +258,12 @@ void Zab::received(LinkId link, BytesView bytes) {
   settle();
 }
 
+// A follower may be named in a change under way, and hear of it behind those that are to follow it.
+bool Zab::may_lead_next() const {
+  return std::holds_alternative<Learner>(role_) && shared_.members().is_joint() &&
+         shared_.members().newest().is_voter(options_.self);
+}
+
 void Zab::close_parked(LinkId link, std::string reason) {
   parked_.erase(link);
   outbox_.close(link, std::move(reason));
@@ -263,6 +299,11 @@ void Zab::send_to_leader(const ServiceMessage& message) {
 
 void Zab::send_to_learner(LinkId link, const ServiceMessage& message) {
   if (auto* role = leader()) role->send_to_learner(link, message);
+}
+
+std::optional<std::string> Zab::why_not(const Membership& next) const {
+  const auto* role = std::get_if<Leader>(&role_);
+  return role != nullptr ? role->why_not(next) : "this server does not lead";
 }
 
 Effects Zab::drain() {

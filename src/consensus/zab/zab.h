@@ -53,6 +53,12 @@ class Zab final : public Engine {
   void send_to_leader(const ServiceMessage& message) override;
   void send_to_learner(LinkId link, const ServiceMessage& message) override;
 
+  [[nodiscard]] const Membership* membership() const override {
+    return &shared_.members().newest();
+  }
+  [[nodiscard]] bool is_reconfiguring() const override { return shared_.members().is_joint(); }
+  [[nodiscard]] std::optional<std::string> why_not(const Membership& next) const override;
+
   [[nodiscard]] const Status& status() const override { return status_; }
   [[nodiscard]] Effects drain() override;
 
@@ -68,12 +74,15 @@ class Zab final : public Engine {
   [[nodiscard]] Learner* learner() { return std::get_if<Learner>(&role_); }
 
   void settle();  // after every event
+  void look_under_learned_membership();
   void leave_ended_role();
   void leave(std::string reason);
   void look_when_settled();
   void take_decision();
+  void begin_under(ServerId leader);
   void lead();
   void follow(ServerId leader);
+  [[nodiscard]] bool may_lead_next() const;
   void close_parked(LinkId link, std::string reason);
   void close_expired_parked();
 
@@ -90,6 +99,7 @@ class Zab final : public Engine {
   bool is_established_ = false;  // and that is what whoever asks is told
   SteadyTimeMs look_at_;         // not before
   bool is_making_memory_ = false;
+  std::optional<ServerId> appointed_;  // leads next, without an election
   std::map<LinkId, Parked> parked_;
 };
 
