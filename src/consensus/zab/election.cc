@@ -138,12 +138,14 @@ void Election::establish(std::uint32_t epoch) {
 
 void Election::take_in(const ElectionLinks::Message& message) {
   const auto notification = decode_notification(message.payload);
-  if (!notification || round_ == 0 || learned_ || learn(notification->config)) return;
+  if (!notification || round_ == 0 || learned_) return;
+  learn(notification->config);
+  if (learned_) return;
   const Ballot ballot{.state = notification->state, .vote = notification->vote};
   if (ballot.vote.round < 0 || ballot.vote.round > kMaxRound) return;
   if (!members_.is_voter(message.from)) return answer_stranger(message.from, ballot);
   if (!is_looking()) {
-    if (ballot.state == Role::kLooking && is_voter()) tell(message.from, current_);
+    if (ballot.state == Role::kLooking && is_worth_hearing()) tell(message.from, current_);
     return;
   }
   if (!has_memory_) take_in_without_memory(message.from, ballot, message.is_first);
@@ -151,23 +153,33 @@ void Election::take_in(const ElectionLinks::Message& message) {
 }
 
 // Who was away while the membership changed must not vote, nor lead, under the old one.
-bool Election::learn(const std::string& config) {
-  if (!members_.can_change() || !is_looking()) return false;
+void Election::learn(const std::string& config) {
+  is_asker_behind_ = false;
+  if (!members_.can_change()) return;
   auto membership = Membership::parse(config);
-  if (!membership || membership->version <= members_.decided().version) return false;
-  learned_ = *std::move(membership);
-  return true;
+  if (!membership) return;
+  is_asker_behind_ = membership->version < members_.decided().version;
+  if (is_looking() && membership->version > members_.decided().version)
+    learned_ = *std::move(membership);
 }
 
 // Observers, and servers that are not of the ensemble (yet): nobody counts them, but they want to
 // know whom to follow. Two answers would call for an answer, on and on: one to a server that does
 // not look any more, and one of a lower round. So the first is not given, and the second carries
-// the round of who asks. (And nobody wants to hear an observer.)
+// the round of who asks. (A server that a change is about to let in asks like that as well: it
+// votes for nobody yet.)
 void Election::answer_stranger(ServerId to, const Ballot& asking) {
-  if (asking.state != Role::kLooking || !is_voter()) return;
+  if (asking.state != Role::kLooking || !is_worth_hearing()) return;
   Vote answer = is_looking() ? proposal_ : current_;
+  if (answer.leader.value == kNoVote && !is_asker_behind_) return;
   if (is_looking()) answer.round = std::max(round_, asking.vote.round);
   tell(to, answer);
+}
+
+// Nobody wants to hear an observer. But where memberships change, who asks may know of a change
+// that gives us a vote, and not of one that left no voters of those it knows.
+bool Election::is_worth_hearing() const {
+  return is_voter() || is_asker_behind_ || (members_.can_change() && !is_looking());
 }
 
 void Election::take_in_while_looking(ServerId from, const Ballot& ballot) {
@@ -185,6 +197,8 @@ void Election::take_in_while_looking(ServerId from, const Ballot& ballot) {
         break;
     }
   }
+  if (is_looking() && ballot.state == Role::kLooking && ballot.vote.leader.value == kNoVote)
+    return answer_stranger(from, ballot);
   if (is_behind && is_voter() && is_looking()) tell(from, proposal_);
 }
 

@@ -75,7 +75,7 @@ class Election {
   // Everything that happens ends here.
   void follow_up();
   void take_in(const ElectionLinks::Message& message);
-  [[nodiscard]] bool learn(const std::string& config);
+  void learn(const std::string& config);
   void take_in_while_looking(ServerId from, const Ballot& ballot);
   void take_in_looking(ServerId from, const Vote& vote);
   [[nodiscard]] bool is_outdated_claim(const Vote& vote) const;
@@ -92,6 +92,7 @@ class Election {
   void decide(const Vote& vote);
   void take_role_of(const Vote& vote);
   [[nodiscard]] Vote initial_vote(Zxid last_logged, std::uint32_t current_epoch) const;
+  [[nodiscard]] bool is_worth_hearing() const;
   [[nodiscard]] bool is_voter() const { return members_.is_voter(options_.self); }
   [[nodiscard]] bool wins(const Vote& candidate, const Vote& over) const;
   [[nodiscard]] bool has_quorum_of_round(const Ballot& ballot) const;
@@ -109,6 +110,7 @@ class Election {
   Vote current_;                       // while not looking: what others are told
   std::optional<Vote> decision_;       // not taken yet
   std::optional<Membership> learned_;  // likewise
+  bool is_asker_behind_ = false;       // who is being listened to: we know of a newer membership
 
   // While looking.
   bool has_memory_ = true;

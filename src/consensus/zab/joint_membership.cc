@@ -28,7 +28,8 @@ std::vector<ServerId> JointMembership::voters() const {
 
 bool JointMembership::is_observer(ServerId server) const {
   const auto member = decided().members.find(server);
-  return member != decided().members.end() && member->second.is_observer;
+  return member != decided().members.end() && member->second.is_observer &&
+         !newest().is_voter(server);
 }
 
 const Member* JointMembership::find(ServerId server) const {

@@ -30,8 +30,8 @@ class JointMembership {
   [[nodiscard]] bool is_quorum(const Servers& servers) const;
   [[nodiscard]] bool is_voter(ServerId server) const;  // in either
   [[nodiscard]] std::vector<ServerId> voters() const;  // of both
-  // What is decided says that it observes. Who is no member at all learns as a follower does,
-  // without a vote (6.5).
+  // What is decided says that it observes, and no change is about to let it vote. Who is no member
+  // at all learns as a follower does, without a vote (6.5).
   [[nodiscard]] bool is_observer(ServerId server) const;
   // Where it is found; null: in neither.
   [[nodiscard]] const Member* find(ServerId server) const;

@@ -114,10 +114,12 @@ bool Leader::is_quorum_of_all(const Servers& servers) const {
   return members().is_quorum(servers) && (!outgoing_ || outgoing_->membership.is_quorum(servers));
 }
 
+// Who is to observe from the last change on is about to leave, and comes again as one.
 Servers Leader::in_step() const {
   Servers servers{shared_->options.self};
   for (const auto& [link, learner] : handlers_)
-    if (learner.is_up_to_date() && learner.counts() && learner.is_in_touch())
+    if (learner.is_up_to_date() && learner.counts() && learner.is_in_touch() &&
+        !members().is_observer(learner.server()))
       add_to(servers, learner.server());
   return servers;
 }
@@ -142,7 +144,8 @@ std::string Leader::what_lacks(ServerId server) const {
   });
   if (found == handlers_.end()) return "is not connected";
   const LearnerHandler& learner = found->second;
-  if (learner.is_observer()) return "is an observer, which acknowledges nothing before the change";
+  if (learner.is_observer() || members().is_observer(server))
+    return "is an observer, which acknowledges nothing before the change";
   if (!learner.is_up_to_date()) return "is still being brought up to date";
   return "is not heard of any more";
 }

@@ -105,9 +105,11 @@ void TestCluster::check_claims(NodeId from, Watched& link, const QuorumPacket& p
 }
 
 void TestCluster::check_votes(const cluster::Sent& sent) {
-  Bytes& unread = watched_[sent.connection].votes[sent.is_dialler ? 0 : 1];
+  Watched& link = watched_[sent.connection];
+  Bytes& unread = link.votes[sent.is_dialler ? 0 : 1];
   unread.append(sent.bytes);
-  if (const auto greeting = find_initial_message(unread)) unread.erase(0, greeting->size);
+  if (sent.is_dialler && !std::exchange(link.is_greeted, true))  // in one piece
+    unread.erase(0, find_initial_message(unread)->size);
   while (unread.size() > 4) {
     const auto length =
         static_cast<std::size_t>(jute::load_big_endian<std::int32_t>(unread.data()));
@@ -129,7 +131,7 @@ int TestCluster::count_sent(const std::string& packet) const {
 }
 
 std::string TestCluster::describe() const {
-  std::string text = Cluster::describe();
+  std::string text = Cluster::describe() + "members:\n" + membership().to_text() + "\n";
   for (std::size_t i = transcript_.size() > 30 ? transcript_.size() - 30 : 0;
        i < transcript_.size(); ++i)
     text += transcript_[i] + "\n";

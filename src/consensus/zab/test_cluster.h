@@ -38,6 +38,7 @@ class TestCluster final : public cluster::Cluster {
   struct Watched {
     PacketReader packets[2];  // what the dialler, the acceptor sent
     Bytes votes[2];           // unread
+    bool is_greeted = false;  // the dialler's initial message is past
     std::uint32_t epoch = 0;  // of LEADERINFO
   };
 
