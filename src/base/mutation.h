@@ -36,6 +36,9 @@ enum class Mutation : std::uint8_t {
   kRaftPriorTermByCounting,      // an entry of an earlier term commits by counting (rare)
   kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have
   kRaftTruncateWithoutConflict,  // a message that ends earlier than the log cuts it
+  // consensus.md 3.10: Raft's changes of membership
+  kRaftJointAsksNewOnly,            // while joint, the old side is not asked
+  kRaftConfigurationWhenCommitted,  // a configuration counts once it is committed, not before
   // consensus.md 4.7, 4.8, 4.12: Omni-Paxos
   kPromiseNotDurable,  // a promise leaves before it is on disk
   kAnyPromise,         // a leader goes on with its own log, whatever was promised
@@ -83,6 +86,8 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kRaftPriorTermByCounting, "raft-prior-term-by-counting"},
     MutationName{Mutation::kRaftCommitBeyondMatch, "raft-commit-beyond-match"},
     MutationName{Mutation::kRaftTruncateWithoutConflict, "raft-truncate-without-conflict"},
+    MutationName{Mutation::kRaftJointAsksNewOnly, "raft-joint-asks-new-only"},
+    MutationName{Mutation::kRaftConfigurationWhenCommitted, "raft-configuration-when-committed"},
     MutationName{Mutation::kPromiseNotDurable, "omni-promise-not-durable"},
     MutationName{Mutation::kAnyPromise, "omni-any-promise"},
     MutationName{Mutation::kCompareLengthOnly, "omni-compare-length-only"},

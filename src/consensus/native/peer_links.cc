@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxUngreeted = 256;
 
 // The first byte of a frame's body. An empty body only says that the sender lives.
-enum class FrameKind : std::uint8_t { kMessage, kService, kSnapshotHead };
+enum class FrameKind : std::uint8_t { kMessage, kService, kSnapshotHead, kAddress };
 
 Bytes with_kind(FrameKind kind, BytesView body) {
   Bytes out;
@@ -21,6 +21,29 @@ Bytes with_kind(FrameKind kind, BytesView body) {
   put_u8(out, static_cast<std::uint8_t>(kind));
   out.append(body);
   return out;
+}
+
+Bytes encode_address(const std::vector<Endpoint>& endpoints) {
+  Bytes body;
+  for (const Endpoint& endpoint : endpoints) {
+    put_bytes(body, endpoint.host);
+    put_u32(body, endpoint.port);
+  }
+  return body;
+}
+
+std::optional<std::vector<Endpoint>> decode_address(BytesView body) {
+  Fields in(body);
+  std::vector<Endpoint> endpoints;
+  while (in.ok() && !in.rest().empty()) {
+    Endpoint& endpoint = endpoints.emplace_back();
+    endpoint.host = in.bytes();
+    const std::uint32_t port = in.u32();
+    if (port > 0xffff) return std::nullopt;
+    endpoint.port = static_cast<std::uint16_t>(port);
+  }
+  if (!in.ok()) return std::nullopt;
+  return endpoints;
 }
 
 std::optional<ServiceMessage> decode_service(BytesView body) {
@@ -46,8 +69,10 @@ void keep_earlier(std::optional<SteadyTimeMs>& earliest, SteadyTimeMs candidate)
 void PeerLinks::set_peers(std::map<ServerId, Member> peers) {
   std::vector<LinkId> gone;
   for (const auto& [id, link] : links_)
-    if (link.peer.value != 0 && !peers.contains(link.peer) && !link.has_head) gone.push_back(id);
+    if (!peers.contains(link.peer) && is_pending_dial(link, link.peer)) gone.push_back(id);
   for (const LinkId link : gone) drop(link, "it is no peer any more");
+  for (const auto& [id, link] : up_)
+    if (!peers.contains(id)) links_.at(link).address = address_of(id);
   for (auto& [id, member] : peers) {
     SYNOD_ASSERT(id != options_.self);
     const auto known = peers_.find(id);
@@ -57,6 +82,14 @@ void PeerLinks::set_peers(std::map<ServerId, Member> peers) {
       peers_.emplace(id, Peer{.member = std::move(member), .dial_at = now_, .heard_at = now_});
   }
   std::erase_if(peers_, [&](const auto& peer) { return !peers.contains(peer.first); });
+}
+
+// Nothing: it never said.
+std::vector<Endpoint> PeerLinks::address_of(ServerId id) const {
+  const auto peer = peers_.find(id);
+  if (peer != peers_.end()) return peer->second.member.quorum;
+  const auto up = up_.find(id);
+  return up == up_.end() ? std::vector<Endpoint>() : links_.at(up->second).address;
 }
 
 bool PeerLinks::is_pending_dial(const Link& link, ServerId peer) {
@@ -116,7 +149,9 @@ void PeerLinks::tick_link(LinkId id) {
 // it is heard of elsewhere.
 SteadyTimeMs PeerLinks::heard_of_snapshot(const Link& link) const {
   const auto peer = peers_.find(link.peer);
-  return peer == peers_.end() ? link.heard_at : std::max(link.heard_at, peer->second.heard_at);
+  if (peer != peers_.end()) return std::max(link.heard_at, peer->second.heard_at);
+  const auto up = up_.find(link.peer);
+  return up == up_.end() ? link.heard_at : std::max(link.heard_at, links_.at(up->second).heard_at);
 }
 
 std::optional<SteadyTimeMs> PeerLinks::next_deadline() const {
@@ -172,6 +207,8 @@ void PeerLinks::greet(LinkId id, Link& to) {
                                    .from = options_.self,
                                    .to = to.peer,
                                    .is_new = is_new_}));
+  if (to.is_dialled && to.purpose == Purpose::kMessages && !options_.own.empty())
+    outbox_.send(id, encode_frame(with_kind(FrameKind::kAddress, encode_address(options_.own))));
 }
 
 void PeerLinks::unlinked(LinkId id) { forget(id); }
@@ -205,7 +242,7 @@ void PeerLinks::forget(LinkId id) {
 }
 
 LinkId PeerLinks::begin_snapshot(ServerId peer, BytesView head) {
-  const LinkId id = outbox_.dial(peer, Port::kQuorum, peers_.at(peer).member.quorum);
+  const LinkId id = outbox_.dial(peer, Port::kQuorum, address_of(peer));
   Link& link = links_[id];
   link.peer = peer;
   link.purpose = Purpose::kSnapshot;
@@ -307,6 +344,12 @@ bool PeerLinks::read_body(LinkId id, BytesView body) {
       return true;
     }
   }
+  if (kind == FrameKind::kAddress && !is_snapshot && !link.is_dialled) {
+    if (auto address = decode_address(body)) {
+      link.address = *std::move(address);
+      return true;
+    }
+  }
   if (kind == FrameKind::kSnapshotHead && is_snapshot && !link.is_dialled) {
     link.has_head = true;
     Bytes head(body);
@@ -337,6 +380,12 @@ void PeerLinks::send(ServerId peer, const ServiceMessage& message) {
   put_bytes(body, message.identities);
   links_.at(up->second).sent_at = now_;
   outbox_.send(up->second, encode_frame(with_kind(FrameKind::kService, body)));
+}
+
+std::vector<ServerId> PeerLinks::up() const {
+  std::vector<ServerId> up;
+  for (const auto& [peer, link] : up_) up.push_back(peer);
+  return up;
 }
 
 std::optional<LinkId> PeerLinks::link_of(ServerId peer) const {

@@ -77,13 +77,17 @@ class PeerLinks {
     // A connection on which nothing came for so long is given up; a third of it without anything to
     // send, and an empty frame is.
     std::int64_t silence_ms = 3000;
+    // Where this server is to be found: said to those it dials, who may not know it yet. Of one
+    // that does not say it only what it dials itself comes to be.
+    std::vector<Endpoint> own;
   };
   // The outbox outlives this.
-  PeerLinks(Options options, Outbox& outbox) : options_(options), outbox_(outbox) {}
+  PeerLinks(Options options, Outbox& outbox) : options_(std::move(options)), outbox_(outbox) {}
 
-  // Whom to be connected with, by number; others are let go. `is_new` goes into greetings from now
-  // on.
+  // Whom to be connected with, by number; may change at any time. Others are not dialled any more,
+  // and stay up until their connections are lost: strangers that greet are up like peers.
   void set_peers(std::map<ServerId, Member> peers);
+  // Goes into greetings from now on.
   void set_new(bool is_new) { is_new_ = is_new; }
 
   void accepted(LinkId link);
@@ -100,11 +104,12 @@ class PeerLinks {
   void send(ServerId peer, BytesView body);
   void send(ServerId peer, const ServiceMessage& message);
   [[nodiscard]] bool is_up(ServerId peer) const { return up_.contains(peer); }
+  [[nodiscard]] std::vector<ServerId> up() const;
   [[nodiscard]] std::optional<LinkId> link_of(ServerId peer) const;
   [[nodiscard]] std::optional<ServerId> peer_of(LinkId link) const;
 
-  // Opens a link for a snapshot; SnapshotLinked or SnapshotLost follows. An empty head is one that
-  // is known only then: send_head() before SendSnapshot.
+  // Opens a link for a snapshot to one that is up; SnapshotLinked or SnapshotLost follows. An empty
+  // head is one that is known only then: send_head() before SendSnapshot.
   LinkId begin_snapshot(ServerId peer, BytesView head);
   void send_head(LinkId link, BytesView head);
   // A peer's connection: Down follows. A snapshot's: no event.
@@ -115,9 +120,10 @@ class PeerLinks {
     ServerId peer;  // nobody: it has not greeted yet
     Purpose purpose = Purpose::kMessages;
     bool is_dialled = false;
-    bool is_greeted = false;  // by the other side
-    bool has_head = false;    // of a snapshot that comes
-    Bytes head;               // of a snapshot that goes
+    bool is_greeted = false;        // by the other side
+    bool has_head = false;          // of a snapshot that comes
+    Bytes head;                     // of a snapshot that goes
+    std::vector<Endpoint> address;  // of a stranger, if it is known
     FrameReader reader;
     SteadyTimeMs heard_at;
     SteadyTimeMs sent_at;
@@ -129,6 +135,7 @@ class PeerLinks {
   };
 
   void greet(LinkId link, Link& to);
+  [[nodiscard]] std::vector<Endpoint> address_of(ServerId peer) const;
   void read(LinkId link);
   // False: the link is no more.
   bool read_greeting(LinkId link);

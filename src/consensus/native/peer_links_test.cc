@@ -269,11 +269,13 @@ TEST_F(OneEnd, NothingIsSentToWhoIsDown) {
   EXPECT_EQ(sent_, "");
 }
 
-TEST_F(OneEnd, WhoIsNoPeerAnyMoreIsLetGo) {
-  receive(accept(), encode(from(3)));
+// It may have to hear that it is none.
+TEST_F(OneEnd, WhoIsNoPeerAnyMoreStaysUpAndIsNotDialled) {
+  const LinkId link = accept();
+  receive(link, encode(from(3)));
   links_.set_peers({{ServerId{1}, Member{.quorum = {{"one", 2888}}}}});
-  take();
-  EXPECT_THAT(events_, ElementsAre("up 3", "down 3"));
+  receive(link, message("and I?"));
+  EXPECT_THAT(events_, ElementsAre("up 3", "3: and I?"));
   dialled_.clear();
   tick(60'000);
   EXPECT_THAT(dialled_, Not(Contains(3)));
@@ -289,6 +291,40 @@ TEST_F(OneEnd, AStrangerComesUp) {
   take();
   EXPECT_EQ(sent_, message("wait"));
   EXPECT_EQ(last_sent_on_, link);
+}
+
+// A tree goes to where it said it is; afterwards to where the members know it to be.
+TEST_F(OneEnd, AStrangerSaysWhereItIsToBeFound) {
+  Bytes address(1, '\3');
+  put_bytes(address, "nine");
+  put_u32(address, 2999);
+  receive(accept(), encode(from(9)) + encode_frame(address));
+  EXPECT_THAT(events_, ElementsAre("up 9"));
+  const LinkId tree = links_.begin_snapshot(ServerId{9}, "head");
+  const Effects effects = outbox_.take();
+  ASSERT_EQ(effects.size(), 1U);
+  const auto& dial = std::get<effect::Dial>(effects.front());
+  EXPECT_EQ(dial.link, tree);
+  EXPECT_THAT(dial.endpoints, ElementsAre(Endpoint{"nine", 2999}));
+}
+
+TEST_F(OneEnd, WhoIsNoPeerAnyMoreIsStillWhereItWas) {
+  receive(accept(), encode(from(3)));
+  links_.set_peers({});
+  take();
+  static_cast<void>(links_.begin_snapshot(ServerId{3}, "head"));
+  const Effects effects = outbox_.take();
+  ASSERT_EQ(effects.size(), 1U);
+  EXPECT_THAT(std::get<effect::Dial>(effects.front()).endpoints,
+              ElementsAre(Endpoint{"three", 2888}));
+}
+
+TEST_F(OneEnd, AnAddressThatMakesNoSenseClosesTheConnection) {
+  Bytes address(1, '\3');
+  put_bytes(address, "nine");
+  put_u32(address, 0x10000);
+  receive(accept(), encode(from(9)) + encode_frame(address));
+  EXPECT_THAT(events_, ElementsAre("up 9", "down 9"));
 }
 
 TEST_F(OneEnd, AConnectionThatIsClosedGoesDown) {

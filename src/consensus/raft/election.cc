@@ -13,6 +13,12 @@ void Election::reset_timer() {
   deadline_ = shared_.in(timeout_ms + static_cast<std::int64_t>(spread));
 }
 
+// Whom it has heard it has forgotten: a lease may count on it.
+void Election::start() {
+  if (shared_.options.lease_drift_percent) leader_heard_at_ = shared_.now;
+  reset_timer();
+}
+
 void Election::leader_heard() {
   leader_heard_at_ = shared_.now;
   reset_timer();
@@ -24,10 +30,13 @@ bool Election::hears_leader() const {
          shared_.now.value - leader_heard_at_->value < shared_.options.election_timeout_ms;
 }
 
-// While the log is being changed its end is not known.
+// While the log is being changed its end is not known. Who is no voter in a configuration that is
+// not committed yet, and so may never be, may be the only one that has it: it campaigns, without
+// counting itself (dissertation 4.2.2, figure 4.6).
 bool Election::may_campaign() const {
-  return shared_.configuration.is_voter(shared_.options.self) && shared_.journal.has_memory() &&
-         !shared_.is_log_changing;
+  const Configuration& configuration = shared_.configuration;
+  return (configuration.is_voter(shared_.options.self) || !configuration.is_committed()) &&
+         shared_.journal.has_memory() && !shared_.is_log_changing;
 }
 
 void Election::time_out() {
@@ -74,6 +83,7 @@ message::RequestVote Election::request() const {
   const bool is_pre = phase_ == Phase::kPreVote;
   return {.term = shared_.term() + (is_pre ? 1 : 0),
           .last_logged = shared_.journal.last_logged(),
+          .configuration = Zxid{shared_.configuration.newest().version},
           .is_pre = is_pre,
           .is_transfer = is_transfer_};
 }
@@ -100,13 +110,19 @@ bool Election::is_won() const {
 
 // 5.4.1: whoever has all that is committed has a log at least as far as any of a majority. Within a
 // term longer is later, so comparing zxids compares (term, index).
-bool Election::is_up_to_date(Zxid last_logged) const {
-  return last_logged >= shared_.journal.last_logged();
+//
+// Who is no member as far as this server knows may be one all the same, and gets its vote (6). But
+// a server that is about to join counts itself among the members that it was started with: where
+// none but those is known to either side, it is none.
+bool Election::may_lead(ServerId candidate, const message::RequestVote& ask) const {
+  if (ask.configuration == Zxid{} && shared_.configuration.newest().version == 0 &&
+      !shared_.configuration.is_voter(candidate))
+    return false;
+  return ask.last_logged >= shared_.journal.last_logged();
 }
 
 void Election::on_pre_vote(ServerId from, const message::RequestVote& ask) {
-  const bool is_granted =
-      ask.term > shared_.term() && is_up_to_date(ask.last_logged) && !hears_leader();
+  const bool is_granted = ask.term > shared_.term() && may_lead(from, ask) && !hears_leader();
   shared_.send(from, message::Vote{.term = is_granted ? ask.term : shared_.term(),
                                    .is_pre = true,
                                    .is_granted = is_granted});
@@ -117,7 +133,7 @@ bool Election::is_deaf_to(const message::RequestVote& ask) const {
 }
 
 bool Election::would_grant(ServerId from, const message::RequestVote& ask) const {
-  if (ask.term < shared_.term() || !is_up_to_date(ask.last_logged)) return false;
+  if (ask.term < shared_.term() || !may_lead(from, ask)) return false;
   const ServerId voted_for = ask.term > shared_.term() ? ServerId{} : shared_.voted_for();
   return voted_for == ServerId{} || voted_for == from || is_mutated(Mutation::kRaftTwoVotesInATerm);
 }

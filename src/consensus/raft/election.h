@@ -10,7 +10,7 @@ class Election {
  public:
   explicit Election(Shared& shared) : shared_(shared) {}
 
-  void start() { reset_timer(); }
+  void start();
 
   // ---- the timer
   // Of the current term's leader.
@@ -45,7 +45,7 @@ class Election {
   void reset_timer();
   [[nodiscard]] bool may_campaign() const;
   [[nodiscard]] bool hears_leader() const;
-  [[nodiscard]] bool is_up_to_date(Zxid last_logged) const;
+  [[nodiscard]] bool may_lead(ServerId candidate, const message::RequestVote& ask) const;
   void pre_campaign();
   void ask_all();
   void ask(ServerId peer);

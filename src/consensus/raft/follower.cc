@@ -128,6 +128,13 @@ void Follower::serve_when_in_step() {
   shared_->set_status(status);
 }
 
+// From observer to voter, or back.
+void Follower::reconfigured() {
+  Status status = shared_->status;
+  status.role = shared_->learner_role();
+  shared_->set_status(status);
+}
+
 void Follower::send_to_leader(const ServiceMessage& message) {
   if (shared_->status.is_serving) shared_->links.send(leader_, message);
 }

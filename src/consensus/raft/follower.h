@@ -23,6 +23,7 @@ class Follower {
   void prepare_for_tree();
   void tree_installed(Zxid zxid) { verified(zxid); }
   void durable() { acknowledge(); }
+  void reconfigured();
 
   void send_to_leader(const ServiceMessage& message);
 

@@ -20,14 +20,23 @@ constexpr std::uint32_t kRollOverNow = kLastCounter - 0x10000;
 
 // 8: with the no-op committed the leader knows what is.
 void Leader::start() {
-  const Zxid inherited = shared_->journal.last_logged();
-  for (const auto& [peer, member] : shared_->configuration.peers_of(shared_->options.self))
-    peers_[peer].reset(inherited, shared_->now);
+  meet_peers();
+  was_joint_ = shared_->configuration.is_joint();
   next_beat_ = next_touches_ = shared_->now;
   next_quorum_check_ = shared_->in(shared_->options.election_timeout_ms);
-  const Zxid first = next_zxid();
-  shared_->journal.append({first, shared_->forms->write(EntryKind::kNoOp, first, {})});
+  append_first();
   beat();
+}
+
+// Where the membership was changed once, the first entry says what it is: the log does not tell
+// whether C_new is already behind a C_old,new that is committed.
+void Leader::append_first() {
+  const Configuration& configuration = shared_->configuration;
+  const Zxid zxid = next_zxid();
+  const bool is_told = configuration.newest().version != 0 && !configuration.is_joint();
+  shared_->journal.append({zxid, is_told ? shared_->forms->write(EntryKind::kConfiguration, zxid,
+                                                                 configuration.newest().to_text())
+                                         : shared_->forms->write(EntryKind::kNoOp, zxid, {})});
 }
 
 // ---- proposals and commits --------------------------------------------------------------------
@@ -100,6 +109,7 @@ SteadyTimeMs Leader::next_deadline() const {
 }
 
 void Leader::beat() {
+  if (shared_->options.lease_drift_percent) begin_round();
   next_beat_ = shared_->in(shared_->options.heartbeat_ms);
   for (const auto& [peer, progress] : peers_)
     if (shared_->links.is_up(peer)) beat(peer, progress);
@@ -124,7 +134,9 @@ void Leader::check_quorum() {
   next_quorum_check_ = shared_->in(shared_->options.election_timeout_ms);
   if (!shared_->options.check_quorum) return;
   const std::int64_t since = shared_->now.value - shared_->options.election_timeout_ms;
-  Servers in_touch{shared_->options.self};
+  Servers in_touch;
+  if (shared_->configuration.is_voter(shared_->options.self))
+    add_to(in_touch, shared_->options.self);
   for (const auto& [peer, progress] : peers_)
     if (shared_->configuration.is_voter(peer) && progress.heard_at.value >= since)
       add_to(in_touch, peer);
@@ -163,7 +175,8 @@ Progress* Leader::heard(ServerId from, bool has_memory) {
   progress.is_joined = true;
   progress.has_memory = has_memory;
   if (!has_memory && !progress.recovery) {
-    progress.recovery = {.least = shared_->journal.last_logged(), .round = ++round_};
+    begin_round();
+    progress.recovery = {.least = shared_->journal.last_logged(), .round = round_};
     next_beat_ = shared_->now;
   }
   return &progress;
@@ -174,70 +187,8 @@ void Leader::on_heartbeat_reply(ServerId from, const message::HeartbeatReply& re
   if (progress == nullptr || reply.round > round_) return;
   progress->round = std::max(progress->round, reply.round);
   progress->resume({shared_->now.value - shared_->options.heartbeat_ms});
+  extend_lease();
   answer_reads();
-}
-
-// ---- reads ------------------------------------------------------------------------------------
-
-// Nobody else led, and so committed, while a majority answered heartbeats that were sent after the
-// question came (dissertation 6.4). A later round confirms all that came before it.
-std::uint64_t Leader::confirmed_round() const {
-  std::vector<std::pair<std::uint64_t, ServerId>> rounds{{round_, shared_->options.self}};
-  for (const auto& [peer, progress] : peers_)
-    if (counts(peer, progress)) rounds.emplace_back(progress.round, peer);
-  std::ranges::sort(rounds, std::greater{}, [](const auto& one) { return one.first; });
-  Servers servers;
-  for (const auto& [round, server] : rounds) {
-    add_to(servers, server);
-    if (shared_->configuration.is_quorum(servers)) return round;
-  }
-  return 0;
-}
-
-// One round serves all that came before it began; who comes while it is under way waits for the
-// next, which flush() begins.
-void Leader::read_index(std::uint64_t token) {
-  reads_.push_back({token, shared_->journal.committed(), 0});
-}
-
-void Leader::answer_reads() {
-  const std::uint64_t confirmed = confirmed_round();
-  auto read = reads_.begin();
-  for (; read != reads_.end() && read->round != 0 && read->round <= confirmed; ++read)
-    shared_->outbox.add(effect::ReadIndex{read->token, read->committed});
-  reads_.erase(reads_.begin(), read);
-}
-
-// ---- leadership transfer ----------------------------------------------------------------------
-
-// Dissertation 3.10. Another target takes the place of the first.
-bool Leader::transfer(ServerId target) {
-  const auto found = peers_.find(target);
-  if (found == peers_.end() || !counts(target, found->second)) return false;
-  if (transfer_ && transfer_->target == target) return true;
-  transfer_ = Transfer{target, shared_->in(shared_->options.election_timeout_ms)};
-  return true;
-}
-
-// It has been sent everything, and the order of its link says that it has it before it campaigns.
-// From then on nothing is proposed that it would not have.
-void Leader::transfer_when_ready() {
-  if (!transfer_ || transfer_->is_told || !shared_->status.is_serving) return;
-  const Progress& progress = peers_.at(transfer_->target);
-  if (progress.state() != Progress::State::kReplicate ||
-      progress.sent() != shared_->journal.last_logged())
-    return;
-  transfer_->is_told = true;
-  Status status = shared_->status;
-  status.is_serving = false;
-  shared_->set_status(status);
-  shared_->send(transfer_->target, message::TimeoutNow{.term = shared_->term()});
-}
-
-void Leader::give_up_transfer_when_due() {
-  if (!transfer_ || shared_->now < transfer_->until) return;
-  transfer_.reset();
-  serve();
 }
 
 void Leader::end(std::string reason) {

@@ -2,9 +2,11 @@
 // a majority has of this term is committed.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "consensus/raft/progress.h"
@@ -47,6 +49,11 @@ class Leader {
   // False: that server cannot take over.
   bool transfer(ServerId target);
 
+  // ---- membership
+  void reconfigured();
+  // See Engine.
+  [[nodiscard]] std::optional<std::string> why_not(const Membership& next) const;
+
   // Once a turn, before its effects are taken: what came together travels together.
   void flush();
 
@@ -63,6 +70,7 @@ class Leader {
   [[nodiscard]] Zxid step_back(const message::Refused& refused) const;
 
   // ---- commits
+  void append_first();
   [[nodiscard]] bool counts(ServerId peer, const Progress& progress) const;
   [[nodiscard]] Zxid held_by_quorum() const;
   void commit_what_a_quorum_has();
@@ -76,12 +84,22 @@ class Leader {
   void ask_for_touches();
   void roll_over_when_due();
   [[nodiscard]] std::uint64_t confirmed_round() const;
+  void begin_round();
+  void extend_lease();
+  [[nodiscard]] bool has_lease() const;
   void answer_reads();
-  void give_memory_back();
+
+  // ---- membership
+  void meet_peers();
+  void leave_joint();
+  void step_down_when_removed();
+  void hand_over();
+  [[nodiscard]] std::optional<std::string> what_it_lacks(ServerId server) const;
 
   // ---- transfer
   void transfer_when_ready();
   void give_up_transfer_when_due();
+  void give_up_transfer();
 
   void end(std::string reason);
 
@@ -93,6 +111,7 @@ class Leader {
   SteadyTimeMs next_beat_;
   SteadyTimeMs next_quorum_check_;
   SteadyTimeMs next_touches_;
+  bool was_joint_ = false;
   Zxid last_seen_;  // and since when nothing has come behind it
   SteadyTimeMs quiet_since_;
 
@@ -103,6 +122,10 @@ class Leader {
   };
   std::uint64_t round_ = 0;
   std::vector<PendingRead> reads_;  // by rising round
+  // With leases: when the rounds began that are not confirmed yet.
+  std::deque<std::pair<std::uint64_t, SteadyTimeMs>> rounds_;
+  std::optional<SteadyTimeMs> lease_until_;
+  bool has_let_go_ = false;  // another was asked to take over: no lease any more in this term
 
   struct Transfer {
     ServerId target;

@@ -13,7 +13,7 @@ using State = Progress::State;
 void Leader::flush() {
   if (ended_) return;
   if (!reads_.empty() && reads_.front().round == 0) {
-    ++round_;
+    begin_round();
     for (PendingRead& read : reads_)
       if (read.round == 0) read.round = round_;
     beat();
@@ -116,8 +116,10 @@ void Leader::snapshot_linked(ServerId peer, LinkId link) {
     return shared_->links.close(link);
   const Zxid zxid = shared_->journal.applied();
   found->second.snapshot_sent(zxid);
-  shared_->links.send_head(link,
-                           encode(message::SnapshotHead{.term = shared_->term(), .zxid = zxid}));
+  const Membership& settled = shared_->configuration.settled();
+  shared_->links.send_head(
+      link, encode(message::SnapshotHead{
+                .term = shared_->term(), .zxid = zxid, .settled = settled.to_text()}));
   shared_->outbox.add(effect::SendSnapshot{link, zxid});
 }
 
@@ -162,9 +164,10 @@ Zxid Leader::step_back(const message::Refused& refused) const {
 
 // ---- peers come and go ------------------------------------------------------------------------
 
+// Also somebody who is no member: it is about to be one, or was one and has to hear of that.
 void Leader::peer_up(ServerId peer) {
-  const auto found = peers_.find(peer);
-  if (found == peers_.end()) return;
+  const auto [found, is_guest] = peers_.try_emplace(peer);
+  if (is_guest) found->second.heard_at = shared_->now;
   found->second.reset(shared_->journal.last_logged(), found->second.heard_at);
   beat(peer, found->second);
 }
@@ -174,6 +177,7 @@ void Leader::peer_down(ServerId peer) {
   if (found == peers_.end()) return;
   const auto snapshot = found->second.snapshot_link();
   found->second.reset(shared_->journal.last_logged(), found->second.heard_at);
+  if (!shared_->configuration.is_member(peer)) peers_.erase(found);
   if (snapshot) shared_->links.close(*snapshot);
 }
 

@@ -31,6 +31,7 @@ struct Put {
 
   void operator()(const message::RequestVote& it) {
     native::put_zxid(out, it.last_logged);
+    native::put_zxid(out, it.configuration);
     native::put_u8(out, flags(it.is_pre, it.is_transfer));
   }
   void operator()(const message::Vote& it) { native::put_u8(out, flags(it.is_pre, it.is_granted)); }
@@ -63,7 +64,10 @@ struct Put {
     native::put_u64(out, it.round);
     native::put_u8(out, flags(it.has_memory, false));
   }
-  void operator()(const message::SnapshotHead& it) { native::put_zxid(out, it.zxid); }
+  void operator()(const message::SnapshotHead& it) {
+    native::put_zxid(out, it.zxid);
+    native::put_bytes(out, it.settled);
+  }
   void operator()(const message::TimeoutNow&) {}
 };
 
@@ -92,6 +96,7 @@ struct Take {
   }
   void operator()(message::RequestVote& it) {
     it.last_logged = in.zxid();
+    it.configuration = in.zxid();
     const Flags set = flags();
     it.is_pre = set.first;
     it.is_transfer = set.second;
@@ -141,7 +146,10 @@ struct Take {
     it.round = in.u64();
     it.has_memory = flag();
   }
-  void operator()(message::SnapshotHead& it) { it.zxid = in.zxid(); }
+  void operator()(message::SnapshotHead& it) {
+    it.zxid = in.zxid();
+    it.settled = in.bytes();
+  }
   void operator()(message::TimeoutNow&) {}
 };
 

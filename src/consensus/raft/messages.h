@@ -21,6 +21,7 @@ namespace message {
 struct RequestVote {
   std::uint32_t term = 0;
   Zxid last_logged;
+  Zxid configuration;  // the version of the newest in the sender's log; 0: its own files'
   bool is_pre = false;
   bool is_transfer = false;  // its leader wants it: whoever hears that leader listens all the same
   friend bool operator==(const RequestVote&, const RequestVote&) = default;
@@ -74,6 +75,7 @@ struct HeartbeatReply {
 struct SnapshotHead {
   std::uint32_t term = 0;
   Zxid zxid;
+  std::string settled;  // what the tree's own configuration, if it is joint, is joint with
   friend bool operator==(const SnapshotHead&, const SnapshotHead&) = default;
 };
 // Leadership transfer: campaign, now.

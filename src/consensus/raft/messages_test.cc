@@ -25,7 +25,10 @@ message::AppendEntries some_entries() {
 std::vector<Message> one_of_each() {
   return {
       message::RequestVote{.term = 3, .last_logged = Zxid::of(2, 9), .is_pre = true},
-      message::RequestVote{.term = 3, .last_logged = Zxid::of(2, 9), .is_transfer = true},
+      message::RequestVote{.term = 3,
+                           .last_logged = Zxid::of(2, 9),
+                           .configuration = Zxid::of(1, 4),
+                           .is_transfer = true},
       message::Vote{.term = 4, .is_pre = false, .is_granted = true},
       message::Appended{.term = 5, .match = Zxid::of(5, 6), .has_memory = true},
       message::Refused{
@@ -36,7 +39,7 @@ std::vector<Message> one_of_each() {
                          .leader_commit = Zxid::of(8, 1),
                          .is_synchronised = true},
       message::HeartbeatReply{.term = 8, .round = 99, .has_memory = true},
-      message::SnapshotHead{.term = 9, .zxid = Zxid::of(9, 2)},
+      message::SnapshotHead{.term = 9, .zxid = Zxid::of(9, 2), .settled = "version=0"},
       message::TimeoutNow{.term = 0x7fffffff},
   };
 }

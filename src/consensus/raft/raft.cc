@@ -10,11 +10,14 @@ namespace synod::consensus::raft {
 namespace {
 
 native::PeerLinks::Options link_options(const Options& options) {
+  const auto& members = options.membership.members;
+  const auto own = members.find(options.self);
   return {.self = options.self,
           .engine = native::EngineTag::kRaft,
           .redial_ms = std::min<std::int64_t>(options.heartbeat_ms, 100),
           .connect_timeout_ms = 2 * options.election_timeout_ms,
-          .silence_ms = 3 * options.election_timeout_ms};
+          .silence_ms = 3 * options.election_timeout_ms,
+          .own = own == members.end() ? std::vector<Endpoint>() : own->second.quorum};
 }
 
 }  // namespace
@@ -23,17 +26,17 @@ Raft::Raft(Options options)
     : options_(std::move(options)),
       journal_(options_.memory, outbox_),
       links_(link_options(options_), outbox_),
-      configuration_(options_.membership),
+      configuration_(journal_.configurations(), options_.single_steps),
       shared_(options_, outbox_, journal_, links_, configuration_),
       election_(shared_) {
-  SYNOD_ASSERT(configuration_.is_member(options_.self));
+  SYNOD_ASSERT(!options_.lease_drift_percent || options_.check_quorum);
 }
 
 void Raft::start(const Beginning& beginning) {
   shared_.start(beginning);
   links_.tick(beginning.now);
   links_.set_new(!journal_.has_memory());
-  links_.set_peers(configuration_.peers_of(options_.self));
+  reconfigured();
   if (!beginning.has_memory)
     outbox_.warn(
         "this server's data directory is empty: it votes once it has been synchronised by a "
@@ -50,6 +53,10 @@ void Raft::start(const Beginning& beginning) {
 
 void Raft::settle() {
   take_link_events();
+  while (journal_.configurations().revision() != configurations_seen_) {
+    reconfigured();
+    take_link_events();
+  }
   if (leader() != nullptr && leader()->ended()) {
     const bool goes_on = leader()->is_to_campaign_again();
     leave(*leader()->ended());
@@ -59,6 +66,15 @@ void Raft::settle() {
   // A server that promised nothing and holds nothing has nothing to forget.
   links_.set_new(!journal_.has_memory() ||
                  (shared_.term() == 0 && journal_.last_logged() == Zxid{}));
+}
+
+// The log holds another configuration, or one of it is committed, or was cut off: it counts at once
+// wherever it is asked (Configuration); this is what else follows.
+void Raft::reconfigured() {
+  configurations_seen_ = journal_.configurations().revision();
+  links_.set_peers(configuration_.peers_of(options_.self));
+  if (auto* role = leader()) role->reconfigured();
+  if (auto* role = follower()) role->reconfigured();
 }
 
 void Raft::lead() {
@@ -194,6 +210,7 @@ void Raft::received(LinkId link, BytesView bytes) {
 void Raft::propose(Entry entry) {
   if (auto* role = leader(); role != nullptr && shared_.status.is_serving)
     role->propose(std::move(entry));
+  settle();
 }
 
 Zxid Raft::next_zxid() const {
@@ -217,6 +234,11 @@ void Raft::send_to_learner(LinkId link, const ServiceMessage& message) {
 bool Raft::transfer_leadership(ServerId target) {
   auto* role = leader();
   return role != nullptr && shared_.status.is_serving && role->transfer(target);
+}
+
+std::optional<std::string> Raft::why_not(const Membership& next) const {
+  const auto* role = std::get_if<Leader>(&role_);
+  return role != nullptr ? role->why_not(next) : "this server does not lead";
 }
 
 Effects Raft::drain() {

@@ -53,6 +53,10 @@ class Raft final : public Engine {
   // it does not vote or is not in touch.
   bool transfer_leadership(ServerId target);
 
+  [[nodiscard]] const Membership* membership() const override { return &configuration_.newest(); }
+  [[nodiscard]] bool is_reconfiguring() const override { return !configuration_.is_committed(); }
+  [[nodiscard]] std::optional<std::string> why_not(const Membership& next) const override;
+
   [[nodiscard]] const Status& status() const override { return shared_.status; }
   [[nodiscard]] Effects drain() override;
 
@@ -61,6 +65,7 @@ class Raft final : public Engine {
   [[nodiscard]] Follower* follower() { return std::get_if<Follower>(&role_); }
 
   void settle();  // after every event
+  void reconfigured();
   void lead();
   void follow(ServerId leader);
   void time_out();
@@ -108,6 +113,7 @@ class Raft final : public Engine {
   // While the log is being changed: what is to be appended then.
   std::deque<std::pair<ServerId, message::AppendEntries>> held_;
   std::optional<Installing> installing_;
+  std::uint64_t configurations_seen_ = 0;  // their revision
 };
 
 }  // namespace synod::consensus::raft

@@ -12,42 +12,68 @@ namespace synod::consensus::raft {
 namespace {
 
 // With all rules, with those of the paper alone, and with one-step repair and windows of two.
-void adjust(std::uint64_t seed, Options& options) {
+// Changes of the membership with joint consensus alone, with single steps, and with both at once.
+void adjust(std::uint64_t seed, bool reconfigures, Options& options) {
   if (seed % 4 == 1) options.pre_vote = options.check_quorum = false;
   if (seed % 4 == 2) options.fast_repair = false;
   if (seed % 4 == 3) {
     options.max_in_flight = 2;
     options.max_message_bytes = 4;
   }
+  if (!reconfigures) return;
+  options.single_steps = seed % 3 == 1 || (seed % 3 == 2 && options.self.value % 2 == 0);
+  if (options.check_quorum && seed % 5 < 2) options.lease_drift_percent = 10;
 }
 
-TEST(RaftRandomSchedule, LogsMatchAndNothingCommittedIsLost) {
-  cluster::set_mutation_from_environment();
-  const cluster::Seeds seeds = cluster::seeds_from_environment();
+struct Totals {
   int trees = 0;
   int refusals = 0;
   std::size_t commits = 0;
   std::size_t terms = 0;
+  std::size_t configurations = 0;
+};
+
+Totals run_all(bool reconfigures) {
+  cluster::set_mutation_from_environment();
+  const cluster::Seeds seeds = cluster::seeds_from_environment();
+  Totals totals;
   for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     TestCluster* cluster = nullptr;
-    cluster::Schedule schedule(seed, [&](const TestOptions& options) {
-      auto made =
-          std::make_unique<TestCluster>(options, [seed](Options& engine) { adjust(seed, engine); });
+    const auto make = [&](const TestOptions& options) {
+      auto made = std::make_unique<TestCluster>(
+          options, [seed, reconfigures](Options& engine) { adjust(seed, reconfigures, engine); });
       cluster = made.get();
       return made;
-    });
-    ASSERT_EQ(schedule.run(), "");
-    trees += cluster->count_sent("SnapshotHead") > 0;
-    refusals += cluster->count_sent("Refused") > 0;
-    commits += cluster->committed_count();
-    terms += cluster->status(*cluster->serving_leader()).epoch;
+    };
+    cluster::Schedule schedule(seed, make, reconfigures);
+    EXPECT_EQ(schedule.run(), "");
+    if (testing::Test::HasFailure()) break;
+    totals.trees += cluster->count_sent("SnapshotHead") > 0;
+    totals.refusals += cluster->count_sent("Refused") > 0;
+    totals.commits += cluster->committed_count();
+    totals.terms += cluster->leaders().rbegin()->first;
+    totals.configurations += cluster->configuration_count();
   }
-  if (seeds.count < 100) return;
-  EXPECT_GT(trees, 0);
-  EXPECT_GT(refusals, 0);
-  std::printf("%zu seeds: %d with trees, %d with refusals; %zu commits, %zu terms\n",
-              static_cast<std::size_t>(seeds.count), trees, refusals, commits, terms);
+  std::printf("%zu seeds: %d with trees, %d with refusals; %zu commits, %zu terms, %zu changes\n",
+              static_cast<std::size_t>(seeds.count), totals.trees, totals.refusals, totals.commits,
+              totals.terms, totals.configurations);
+  return totals;
+}
+
+TEST(RaftRandomSchedule, LogsMatchAndNothingCommittedIsLost) {
+  const Totals totals = run_all(false);
+  if (cluster::seeds_from_environment().count < 100) return;
+  EXPECT_GT(totals.trees, 0);
+  EXPECT_GT(totals.refusals, 0);
+}
+
+TEST(RaftRandomSchedule, Section6_NothingIsLostWhileTheMembershipChanges) {
+  const Totals totals = run_all(true);
+  const std::uint64_t seeds = cluster::seeds_from_environment().count;
+  if (seeds < 100) return;
+  EXPECT_GT(totals.trees, 0);
+  EXPECT_GT(totals.configurations, seeds) << "more than one a run";
 }
 
 }  // namespace

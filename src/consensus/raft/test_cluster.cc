@@ -41,7 +41,8 @@ void TestCluster::watch(const cluster::Sent& sent) {
   while (true) {
     const auto body = watched.frames.next();
     if (!body || !*body) return;
-    if ((*body)->size() < 2 || (*body)->front() == 1) continue;  // a sign of life, or service
+    // A sign of life, service, or an address.
+    if ((*body)->size() < 2 || (*body)->front() == 1 || (*body)->front() == 3) continue;
     const auto message = decode((*body)->substr(1));
     if (!message) return violated(fmt::format("server {} sends {}", sent.from, message.error()));
     const std::string name = name_of(*message);
