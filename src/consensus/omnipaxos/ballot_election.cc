@@ -18,6 +18,17 @@ void BallotElection::begin() {
   is_candidate_ = true;
 }
 
+// All stand at once: the greatest leads after one round, if no leader goes on before.
+void BallotElection::enter(Ballot promised, SteadyTimeMs now) {
+  leader_ = promised;
+  own_ = quorums_.is_voter(options_.self) ? promised.next_of(options_.self) : Ballot{};
+  is_candidate_ = is_happy_ = true;
+  replies_.clear();
+  heard_.clear();
+  ++round_;
+  round_end_ = {now.value + options_.election_timeout_ms};
+}
+
 void BallotElection::heard(const HeartbeatRequest& request, ServerId from) {
   if (const auto known = replies_.find(from); known != replies_.end())
     known->second = request.standing;

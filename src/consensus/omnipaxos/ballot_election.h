@@ -43,6 +43,8 @@ class BallotElection {
   void start(Ballot promised, bool has_memory, SteadyTimeMs now);
   // Nobody remembers anything: as at a first start.
   void begin();
+  // Another configuration begins; `promised` is above all that this server ever stood with.
+  void enter(Ballot promised, SteadyTimeMs now);
 
   void heard(const HeartbeatRequest& request, ServerId from);
   void heard(const HeartbeatReply& reply, ServerId from);

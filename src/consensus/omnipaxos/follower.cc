@@ -80,6 +80,7 @@ void Follower::advance() {
     return send_promise();
   accept_round_when_due();
   send_accepted();
+  commit();  // a stop-sign that waited for its flush
 }
 
 void Follower::send_promise() {
@@ -251,8 +252,8 @@ void Follower::send_accepted() {
 void Follower::commit() {
   if (phase_ != Phase::kAccepting) return;
   Journal& journal = shared_->journal;
-  journal.commit(std::min(decided_, journal.last_logged()));
-  if (shared_->status.is_serving) return;
+  shared_->commit(std::min(decided_, journal.last_logged()));
+  if (shared_->status.is_serving || shared_->is_stopped()) return;
   if (journal.committed() < std::max(sync_.end, sync_.decided)) return;
   Status status = shared_->status;
   status.epoch = shared_->promised().epoch;

@@ -56,7 +56,7 @@ class FollowerSession : public testing::Test {
     drain();
     sent_.clear();
   }
-  void hear(const Message& message) { hear_bytes(encode(message)); }
+  void hear(const Message& message) { hear_bytes(encode({}, message)); }
   void hear_bytes(const Bytes& body) {
     engine_->received(link_, native::encode_frame('\0' + body));
     drain();
@@ -83,9 +83,9 @@ class FollowerSession : public testing::Test {
     reader_.feed(bytes);
     if (!is_greeted_) is_greeted_ = reader_.greeting()->has_value();
     for (auto body = reader_.next(); *body; body = reader_.next()) {
-      auto message = decode((**body).substr(1));
-      if (message && message->index() > Message(HeartbeatReply{}).index())
-        sent_.push_back(std::move(*message));
+      auto said = decode((**body).substr(1));
+      if (said && said->message.index() > Message(HeartbeatReply{}).index())
+        sent_.push_back(std::move(said->message));
     }
   }
   // All of one kind that was said since the last call of this.

@@ -39,12 +39,14 @@ Leader::Leader(Shared& shared, Ballot ballot)
 void Leader::start() {
   shared_->set_status({.role = Role::kLeading, .leader = shared_->options.self});
   shared_->promise(ballot_);
-  for (const auto& [peer, member] : shared_->options.membership.members)
-    if (shared_->links.is_up(peer)) followers_.emplace(peer, FollowerLink(*shared_, ballot_, peer));
+  for (const ServerId peer : shared_->connected)
+    if (shared_->quorums.is_member(peer))
+      followers_.emplace(peer, FollowerLink(*shared_, ballot_, peer));
   advance();
 }
 
 void Leader::up(ServerId peer) {
+  if (!shared_->quorums.is_member(peer)) return;
   const auto known = followers_.try_emplace(peer, FollowerLink(*shared_, ballot_, peer)).first;
   trees_.end(peer);
   if (phase_ != Phase::kSavingPromise) known->second.prepare();
@@ -231,13 +233,20 @@ void Leader::log_read(std::uint64_t number, std::optional<std::vector<Entry>>&& 
 
 Zxid Leader::next_zxid() const {
   const Zxid last = shared_->journal.last_logged();
-  return last.epoch() == ballot_.epoch ? last.next()
-                                       : Zxid::of(ballot_.epoch, shared_->options.first_counter);
+  const Zxid next = last.epoch() == ballot_.epoch
+                        ? last.next()
+                        : Zxid::of(ballot_.epoch, shared_->options.first_counter);
+  return {next.value + dropped_};
 }
 
 void Leader::propose(Entry entry) {
   SYNOD_ASSERT(phase_ == Phase::kAccept && entry.zxid == next_zxid());
   SYNOD_ASSERT(entry.zxid.counter() <= kLastCounter);
+  const bool has_stop_sign = !shared_->journal.configurations().undecided().empty();
+  if (has_stop_sign && !is_mutated(Mutation::kBeyondStopSign)) {
+    ++dropped_;
+    return;
+  }
   shared_->journal.append(std::move(entry));
 }
 
@@ -257,8 +266,9 @@ void Leader::on(ServerId from, const Accepted& accepted) {
 void Leader::decide_what_a_quorum_has() {
   const auto decided = accepted_by_quorum();
   if (!decided) return;
-  shared_->journal.commit(*decided);
-  if (shared_->status.is_serving || *decided < inherited_) return;
+  shared_->commit(*decided);
+  if (shared_->status.is_serving || shared_->is_stopped()) return;
+  if (shared_->journal.committed() < inherited_) return;
   shared_->set_status({.role = Role::kLeading,
                        .leader = shared_->options.self,
                        .epoch = ballot_.epoch,

@@ -55,6 +55,7 @@ class Leader {
   void was_cut();
   void log_read(std::uint64_t number, std::optional<std::vector<Entry>>&& entries, bool is_last);
 
+  // What comes behind a stop-sign is dropped: nobody is told of it, and this round's end follows.
   void propose(Entry entry);
   [[nodiscard]] Zxid next_zxid() const;
   void read_index(std::uint64_t token);
@@ -111,6 +112,7 @@ class Leader {
   Followers followers_;             // those that are up
   std::optional<ServerId> source_;  // whose log is taken over
   Zxid inherited_;                  // ends here
+  std::uint32_t dropped_ = 0;       // proposals behind the stop-sign
   SteadyTimeMs next_beat_;
   SteadyTimeMs next_touches_;
 

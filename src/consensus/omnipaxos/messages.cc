@@ -24,6 +24,7 @@ struct Writer {
   void operator()(ServerId server) { put_server(out, server); }
   void operator()(Ballot ballot) { put_u32(out, ballot.epoch); }
   void operator()(bool is_so) { put_u8(out, is_so ? 1 : 0); }
+  void operator()(const std::string& text) { put_bytes(out, text); }
   void operator()(const std::vector<Zxid>& zxids) {
     put_u32(out, static_cast<std::uint32_t>(zxids.size()));
     for (const Zxid zxid : zxids) put_zxid(out, zxid);
@@ -49,6 +50,7 @@ struct Reader {
     if (byte > 1) makes_sense = false;
     is_so = byte == 1;
   }
+  void operator()(std::string& text) { text = in.bytes(); }
   // At least the log's end; falling.
   void operator()(std::vector<Zxid>& zxids) {
     const std::size_t count = in.u32();
@@ -96,6 +98,18 @@ void visit_fields(Visitor& field, M& m) {
     field(m.ballot), field(m.decided);
   } else if constexpr (std::is_same_v<T, Accepted>) {
     field(m.ballot), field(m.up_to);
+  } else if constexpr (std::is_same_v<T, Settled>) {
+    field(m.text), field(m.has_memory), field(m.names_you);
+  } else if constexpr (std::is_same_v<T, Survey>) {
+    field(m.number), field(m.ends);
+  } else if constexpr (std::is_same_v<T, Surveyed>) {
+    field(m.number), field(m.needs_tree), field(m.common), field(m.ends);
+  } else if constexpr (std::is_same_v<T, Want>) {
+    field(m.number), field(m.after), field(m.up_to);
+  } else if constexpr (std::is_same_v<T, Segment>) {
+    field(m.number), field(m.is_end), field(m.is_missing), field(m.entries);
+  } else if constexpr (std::is_same_v<T, WantTree>) {
+    field(m.number);
   } else if constexpr (std::is_same_v<T, SnapshotHead>) {
     field(m.ballot), field(m.number), field(m.zxid);
   } else {
@@ -126,18 +140,23 @@ std::optional<Message> read_kind(std::size_t kind, BytesView fields) {
 
 }  // namespace
 
-Bytes encode(const Message& message) {
+Bytes encode(Zxid configuration, const Message& message) {
   Bytes out;
+  put_zxid(out, configuration);
   put_u8(out, static_cast<std::uint8_t>(message.index()));
   Writer writer{out};
   std::visit([&](const auto& m) { visit_fields(writer, m); }, message);
   return out;
 }
 
-std::optional<Message> decode(BytesView body) {
-  if (body.empty()) return std::nullopt;
-  const auto kind = static_cast<unsigned char>(body.front());
-  return read_kind(kind, body.substr(1));
+std::optional<Envelope> decode(BytesView body) {
+  Fields in(body);
+  const Zxid configuration = in.zxid();
+  const std::uint8_t kind = in.u8();
+  if (!in.ok()) return std::nullopt;
+  auto message = read_kind(kind, in.rest());
+  if (!message) return std::nullopt;
+  return Envelope{configuration, *std::move(message)};
 }
 
 Bytes encode(const SnapshotHead& head) {

@@ -1,11 +1,12 @@
-// What two servers say to each other (consensus.md 4.3, 4.6), in the bodies of native frames: a
-// byte for the kind, then the fields in order. Positions are zxids; an index or a length is never
-// sent.
+// What two servers say to each other (consensus.md 4.3, 4.6, 4.11), in the bodies of native frames:
+// the configuration that the sender is in, a byte for the kind, then the fields in order. Positions
+// are zxids; an index or a length is never sent.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -135,18 +136,66 @@ struct Confirmed {
   friend bool operator==(const Confirmed&, const Confirmed&) = default;
 };
 
-using Message = std::variant<HeartbeatRequest, HeartbeatReply, PrepareReq, Prepare, Promise, Fetch,
-                             Fetched, AcceptSync, AcceptDecide, Decide, Accepted, NotAccepted,
-                             Resigned, Confirm, Confirmed>;
+// ---- between configurations: whatever either end is in ------------------------------------------
 
-[[nodiscard]] Bytes encode(const Message& message);
+// On every new connection, and whenever it changes: which membership is decided here. Whatever was
+// before it has stopped.
+struct Settled {
+  std::string text;         // Membership::to_text()
+  bool has_memory = false;  // the sender
+  bool names_you = false;   // the newest in the sender's log, decided or not, has you
+  friend bool operator==(const Settled&, const Settled&) = default;
+};
+// Where do our logs part, and how much of yours is decided?
+struct Survey {
+  std::uint64_t number = 0;
+  std::vector<Zxid> ends;  // as in a Promise
+  friend bool operator==(const Survey&, const Survey&) = default;
+};
+struct Surveyed {
+  std::uint64_t number = 0;
+  bool needs_tree = false;  // memory says that nothing is common
+  Zxid common;
+  std::vector<Zxid> ends;  // of what is decided: its end, then those of the epochs before
+  friend bool operator==(const Surveyed&, const Surveyed&) = default;
+};
+// A part of what is decided: the entries in (after, up_to].
+struct Want {
+  std::uint64_t number = 0;
+  Zxid after;
+  Zxid up_to;
+  friend bool operator==(const Want&, const Want&) = default;
+};
+struct Segment {
+  std::uint64_t number = 0;
+  bool is_end = false;
+  bool is_missing = false;  // no more of it can be had here
+  std::vector<Entry> entries;
+};
+struct WantTree {
+  std::uint64_t number = 0;
+  friend bool operator==(const WantTree&, const WantTree&) = default;
+};
+
+using Message =
+    std::variant<HeartbeatRequest, HeartbeatReply, PrepareReq, Prepare, Promise, Fetch, Fetched,
+                 AcceptSync, AcceptDecide, Decide, Accepted, NotAccepted, Resigned, Confirm,
+                 Confirmed, Settled, Survey, Surveyed, Want, Segment, WantTree>;
+
+// The configuration is named by the zxid of the stop-sign that began it, which is its membership's
+// version; 0: the first.
+struct Envelope {
+  Zxid configuration;
+  Message message;
+};
+[[nodiscard]] Bytes encode(Zxid configuration, const Message& message);
 // Nothing: these bytes are no message.
-[[nodiscard]] std::optional<Message> decode(BytesView body);
+[[nodiscard]] std::optional<Envelope> decode(BytesView body);
 
 // Ahead of a tree on its own link.
 struct SnapshotHead {
-  Ballot ballot;
-  std::uint64_t number = 0;  // of the promise or fetch that it answers
+  Ballot ballot;             // none: for who comes from another configuration
+  std::uint64_t number = 0;  // of the promise, fetch or wish that it answers
   Zxid zxid;
   friend bool operator==(const SnapshotHead&, const SnapshotHead&) = default;
 };

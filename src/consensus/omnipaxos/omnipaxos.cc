@@ -6,8 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/assert.h"
-
 namespace synod::consensus::omnipaxos {
 namespace {
 
@@ -28,23 +26,19 @@ OmniPaxos::OmniPaxos(Options options)
       journal_(options_.memory, outbox_),
       links_(link_options(options_), outbox_),
       election_(options_, quorums_),
-      shared_{options_, quorums_, outbox_, journal_, links_, status_, LogReads(outbox_), {}, {}},
-      role_(std::in_place_type<Follower>, shared_) {
-  SYNOD_ASSERT(options_.membership.members.contains(options_.self));
-}
+      shared_{options_, quorums_, outbox_, journal_, links_, status_, LogReads(outbox_)},
+      role_(std::in_place_type<Follower>, shared_),
+      source_(shared_),
+      migration_(shared_) {}
 
 void OmniPaxos::start(const Beginning& beginning) {
   shared_.now = beginning.now;
   journal_.start(beginning, options_.membership);
   follow();
   links_.tick(beginning.now);
-  // Observers know voters only.
-  std::map<ServerId, Member> peers;
-  for (const auto& [server, member] : options_.membership.members)
-    if (server != options_.self && (quorums_.is_voter(options_.self) || quorums_.is_voter(server)))
-      peers.emplace(server, member);
-  links_.set_peers(std::move(peers));
+  had_memory_ = beginning.has_memory;
   election_.start(shared_.promised(), beginning.has_memory, beginning.now);
+  start_configuration(beginning);
   if (!beginning.has_memory)
     outbox_.warn(
         "this server's data directory is empty: it counts once it has been synchronised by a "
@@ -57,14 +51,20 @@ void OmniPaxos::start(const Beginning& beginning) {
 // ---- from role to role ------------------------------------------------------------------------
 
 void OmniPaxos::settle() {
-  for (auto events = links_.take_events(); !events.empty(); events = links_.take_events())
-    for (native::PeerEvent& event : events) std::visit([&](auto& e) { on(e); }, event);
+  take_link_events();
   links_.set_new(is_blank());
+  go_with_configuration();
+  take_link_events();
   if (leader() == nullptr || !leader()->ended()) return;
   outbox_.warn(fmt::format("not leading any more: {}", *leader()->ended()));
   const bool opens_next = leader()->has_no_counters_left();
   follow();
   if (opens_next) lead(election_.take_over());
+}
+
+void OmniPaxos::take_link_events() {
+  for (auto events = links_.take_events(); !events.empty(); events = links_.take_events())
+    for (native::PeerEvent& event : events) std::visit([&](auto& e) { on(e); }, event);
 }
 
 void OmniPaxos::lead(Ballot ballot) {
@@ -93,7 +93,10 @@ void OmniPaxos::make_memory_when_all_are_new() {
   const auto is_new = [&](ServerId voter) {
     return voter == options_.self || std::ranges::binary_search(new_voters_, voter);
   };
-  if (!quorums_.is_voter(options_.self) || !std::ranges::all_of(voters, is_new)) return;
+  if (quorums_.is_voter(options_.self) && std::ranges::all_of(voters, is_new)) make_memory();
+}
+
+void OmniPaxos::make_memory() {
   is_making_memory_ = true;
   journal_.save_epochs(journal_.accepted_epoch(), journal_.current_epoch(), journal_.voted_for());
 }
@@ -107,6 +110,7 @@ void OmniPaxos::tick(SteadyTimeMs now) {
   if (now >= election_.round_end()) end_round();
   if (auto* role = leader()) role->tick();
   if (auto* role = follower()) role->tick();
+  migration_.tick();
   settle();
 }
 
@@ -120,11 +124,10 @@ BallotElection::View OmniPaxos::view() const {
 
 void OmniPaxos::end_round() {
   const auto elected = election_.end_round(view(), shared_.now);
+  if (!is_running()) return;
   if (elected && *elected > shared_.promised()) lead(*elected);
   if (auto* role = leader()) role->check_quorum(election_.heard());
-  if (!quorums_.is_voter(options_.self)) return;
-  for (const ServerId voter : quorums_.voters())
-    if (voter != options_.self) shared_.send(voter, election_.request(view()));
+  for (const ServerId peer : shared_.connected) ask_in_this_round(peer);
 }
 
 std::optional<SteadyTimeMs> OmniPaxos::next_deadline() const {
@@ -133,7 +136,7 @@ std::optional<SteadyTimeMs> OmniPaxos::next_deadline() const {
   if (const auto* role = std::get_if<Leader>(&role_)) next = std::min(next, role->next_deadline());
   if (const auto* role = std::get_if<Follower>(&role_))
     next = std::min(next, role->next_deadline().value_or(next));
-  return next;
+  return std::min(next, migration_.next_deadline().value_or(next));
 }
 
 // ---- the log ----------------------------------------------------------------------------------
@@ -141,6 +144,7 @@ std::optional<SteadyTimeMs> OmniPaxos::next_deadline() const {
 void OmniPaxos::advance() {
   if (auto* role = leader()) role->advance();
   if (auto* role = follower()) role->advance();
+  migration_.advance();
   settle();
 }
 
@@ -156,6 +160,7 @@ void OmniPaxos::was_cut(std::optional<Zxid> last) {
         "the log could not be cut where it parts from the leader's: a whole tree is asked for");
   if (auto* role = leader()) role->was_cut();
   if (auto* role = follower()) role->was_cut();
+  migration_.advance();
   settle();
 }
 
@@ -164,7 +169,7 @@ void OmniPaxos::epochs_saved() {
   if (is_making_memory_ && journal_.are_epochs_durable()) {
     is_making_memory_ = false;
     journal_.gain_memory();
-    if (shared_.promised() == Ballot{}) election_.begin();
+    if (shared_.promised() == Ballot{} && is_running()) election_.begin();
   }
   advance();
 }
@@ -172,7 +177,7 @@ void OmniPaxos::epochs_saved() {
 void OmniPaxos::log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, bool is_end) {
   const bool is_last = is_end || !entries;
   const auto number = shared_.reads.answered(link, is_last);
-  if (!number) return;
+  if (!number || source_.log_read(*number, std::move(entries), is_last)) return settle();
   if (auto* role = leader())
     role->log_read(*number, std::move(entries), is_last);
   else if (auto* learner = follower())
@@ -215,40 +220,56 @@ void OmniPaxos::received(LinkId link, BytesView bytes) {
 }
 
 void OmniPaxos::on(const native::event::Up& up) {
+  add_to(shared_.connected, up.peer);
   if (up.is_new && quorums_.is_voter(up.peer)) add_to(new_voters_, up.peer);
   make_memory_when_all_are_new();
-  if (quorums_.is_voter(options_.self) && quorums_.is_voter(up.peer))
-    shared_.send(up.peer, election_.request(view()));
+  tell(up.peer);
+  ask_in_this_round(up.peer);
   if (auto* role = leader()) role->up(up.peer);
+  migration_.up(up.peer);
+}
+
+void OmniPaxos::ask_in_this_round(ServerId peer) {
+  if (is_running() && quorums_.is_voter(options_.self) && quorums_.is_voter(peer))
+    shared_.send(peer, election_.request(view()));
 }
 
 void OmniPaxos::on(const native::event::Down& down) {
+  std::erase(shared_.connected, down.peer);
+  told_by_.erase(down.peer);
   election_.lost(down.peer);
   if (auto* role = leader()) role->down(down.peer);
   if (auto* role = follower()) role->down(down.peer);
+  migration_.down(down.peer);
+  source_.down(down.peer);
 }
 
 void OmniPaxos::on(native::event::Snapshot& snapshot) {
   const auto head = decode_snapshot_head(snapshot.head);
+  const auto take = [&](auto& taker) {
+    taker.snapshot(snapshot.peer, snapshot.link, *head, std::move(snapshot.first_bytes));
+  };
   if (!head || shared_.installing) return links_.close(snapshot.link, "no tree is wanted here now");
-  if (auto* role = leader())
-    role->snapshot(snapshot.peer, snapshot.link, *head, std::move(snapshot.first_bytes));
-  else if (auto* learner = follower())
-    learner->snapshot(snapshot.peer, snapshot.link, *head, std::move(snapshot.first_bytes));
+  if (migration_.is_under_way()) return take(migration_);
+  if (auto* role = leader()) return take(*role);
+  take(*follower());
 }
 
 void OmniPaxos::on(const native::event::SnapshotLinked& linked) {
   if (auto* role = leader()) role->snapshot_linked(linked.peer, linked.link);
   if (auto* role = follower()) role->snapshot_linked(linked.peer, linked.link);
+  source_.snapshot_linked(linked.peer, linked.link);
 }
 
 void OmniPaxos::on(const native::event::SnapshotLost& lost) {
   if (auto* role = leader()) role->snapshot_lost(lost.peer, lost.link);
   if (auto* role = follower()) role->snapshot_lost(lost.peer, lost.link);
+  source_.snapshot_lost(lost.peer, lost.link);
   if (shared_.installing != lost.link) return;
   shared_.installing.reset();
   if (auto* role = leader()) role->advance();
   if (auto* role = follower()) role->advance();
+  migration_.advance();
 }
 
 void OmniPaxos::on(const native::event::Service& service) {
@@ -259,9 +280,15 @@ void OmniPaxos::on(const native::event::Service& service) {
 // ---- what servers say -------------------------------------------------------------------------
 
 void OmniPaxos::on(const native::event::Message& event) {
-  auto message = decode(event.body);
-  if (!message) return bad_peer(event.peer, "a message that makes no sense");
-  const ServerId from = event.peer;
+  auto said = decode(event.body);
+  if (!said) return bad_peer(event.peer, "a message that makes no sense");
+  if (said->message.index() >= Message(Settled{}).index())
+    return hear_of_log(event.peer, said->message);
+  // Instances never mix. Who is behind was told so, or is when it is up again.
+  if (is_running() && said->configuration == shared_.configuration) hear(event.peer, said->message);
+}
+
+void OmniPaxos::hear(ServerId from, Message& message) {
   std::visit(
       [&](auto& m) {
         using T = std::decay_t<decltype(m)>;
@@ -272,10 +299,20 @@ void OmniPaxos::on(const native::event::Message& event) {
                            std::is_same_v<T, AcceptDecide> || std::is_same_v<T, Decide> ||
                            std::is_same_v<T, Resigned>)
           on_from_leader(from, m);
-        else
+        else if constexpr (requires { on(from, m); })
           on(from, m);
       },
-      *message);
+      message);
+}
+
+// Decided for all, whatever configuration anybody is in.
+void OmniPaxos::hear_of_log(ServerId from, Message& message) {
+  if (const auto* settled = std::get_if<Settled>(&message)) on(from, *settled);
+  if (const auto* survey = std::get_if<Survey>(&message)) source_.on(from, *survey);
+  if (const auto* want = std::get_if<Want>(&message)) source_.on(from, *want);
+  if (const auto* want = std::get_if<WantTree>(&message)) source_.on(from, *want);
+  if (const auto* surveyed = std::get_if<Surveyed>(&message)) migration_.on(from, *surveyed);
+  if (auto* segment = std::get_if<Segment>(&message)) migration_.on(from, *segment);
 }
 
 void OmniPaxos::bad_peer(ServerId peer, std::string why) {

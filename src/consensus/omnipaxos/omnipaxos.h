@@ -4,8 +4,14 @@
 //   BallotElection   tells this server when to lead, and nobody else anything
 //   Leader           of one round
 //   Follower         of the round promised last; also while nobody leads
+//   Migration        fetches what a server lacks of the configurations before its own
+//   LogSource        gives others what they lack
+//
+// Of one configuration at a time, from the stop-sign of the one before to its own. All of them
+// share one log; reconfiguration.cc leads from one to the next.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -18,12 +24,28 @@
 #include "consensus/omnipaxos/ballot_election.h"
 #include "consensus/omnipaxos/follower.h"
 #include "consensus/omnipaxos/leader.h"
+#include "consensus/omnipaxos/log_source.h"
+#include "consensus/omnipaxos/migration.h"
 #include "consensus/omnipaxos/options.h"
 #include "consensus/omnipaxos/quorums.h"
 #include "consensus/omnipaxos/shared.h"
 #include "consensus/outbox.h"
 
 namespace synod::consensus::omnipaxos {
+
+// What this server has of a configuration, for status pages.
+struct Instance {
+  enum class State : std::uint8_t {
+    kStopped,     // its stop-sign is decided here; what it decided is kept for others
+    kRunning,     // this server takes part in it
+    kNotStarted,  // it does not hold all of what was decided before yet
+    kStandingBy,  // it is no member
+  };
+  Zxid configuration;
+  State state{};
+  Servers members;
+  friend bool operator==(const Instance&, const Instance&) = default;
+};
 
 class OmniPaxos final : public Engine {
  public:
@@ -51,7 +73,13 @@ class OmniPaxos final : public Engine {
   void send_to_leader(const ServiceMessage& message) override;
   void send_to_learner(LinkId link, const ServiceMessage& message) override;
 
+  [[nodiscard]] const Membership* membership() const override;
+  [[nodiscard]] bool is_reconfiguring() const override;
+  [[nodiscard]] std::optional<std::string> why_not(const Membership& next) const override;
+
   [[nodiscard]] const Status& status() const override { return status_; }
+  // Oldest first; of the stopped ones, the last few.
+  [[nodiscard]] std::vector<Instance> instances() const;
   [[nodiscard]] Effects drain() override;
 
  private:
@@ -59,13 +87,46 @@ class OmniPaxos final : public Engine {
   [[nodiscard]] Follower* follower() { return std::get_if<Follower>(&role_); }
 
   void settle();  // after every event
+  void take_link_events();
   void lead(Ballot ballot);
   Follower& follow();
   void advance();
   [[nodiscard]] BallotElection::View view() const;
   void end_round();
+  void ask_in_this_round(ServerId peer);
   [[nodiscard]] bool is_blank() const;
+  void make_memory();
   void make_memory_when_all_are_new();
+
+  // ---- from configuration to configuration (reconfiguration.cc)
+  enum class Stage : std::uint8_t {
+    kRunning,
+    kEntering,    // the mark of it is on its way to the disk
+    kMigrating,   // into one that was decided elsewhere
+    kStandingBy,  // no member
+  };
+  struct Told {
+    std::int64_t version;
+    bool has_memory;
+    bool names_us;
+  };
+  void start_configuration(const Beginning& beginning);
+  [[nodiscard]] bool commit_stop_signs_of_log();
+  void go_with_configuration();
+  void learn_that_told_is_decided();
+  [[nodiscard]] bool is_told_logged() const;
+  void stop_and_enter();
+  void entered();
+  void take_stage(Stage stage);
+  void update_peers();
+  void tell(ServerId peer);
+  void tell_all();
+  void make_memory_when_no_member_knows_us();
+  void on(ServerId from, const Settled& settled);
+  [[nodiscard]] const Membership& decided() const { return journal_.configurations().decided(); }
+  [[nodiscard]] bool is_running() const { return stage_ == Stage::kRunning; }
+  // Why this voter of another membership could not start with it now.
+  [[nodiscard]] std::optional<std::string> why_not_ready(ServerId voter) const;
 
   // ---- what happens on links
   void on(const native::event::Up& up);
@@ -77,6 +138,8 @@ class OmniPaxos final : public Engine {
   void on(const native::event::SnapshotLost& lost);
 
   // ---- what servers say
+  void hear(ServerId from, Message& message);
+  void hear_of_log(ServerId from, Message& message);
   void on(ServerId from, const HeartbeatRequest& request);
   void on(ServerId from, const HeartbeatReply& reply);
   void on(ServerId from, const PrepareReq& request);
@@ -100,8 +163,17 @@ class OmniPaxos final : public Engine {
   Status status_;
   Shared shared_;
   std::variant<Follower, Leader> role_;
+  LogSource source_;
+  Migration migration_;
 
-  Servers new_voters_;  // who said in this life that it was blank
+  Stage stage_ = Stage::kRunning;
+  bool was_leading_ = false;            // when the configuration before stopped
+  std::optional<Membership> told_;      // newer than what is decided here, or than our own files
+  std::map<ServerId, Told> told_by_;    // on connections that are up
+  std::optional<Membership> previous_;  // until all members have started the one decided now
+  std::vector<Instance> stopped_;
+  bool had_memory_ = false;  // when the others were told
+  Servers new_voters_;       // who said in this life that it was blank
   bool is_making_memory_ = false;
 };
 

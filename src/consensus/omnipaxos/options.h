@@ -16,7 +16,8 @@ enum class ElectionRule : std::uint8_t { kPaper, kHappiness };
 
 struct Options {
   ServerId self;
-  Membership membership;  // of which `self` is a member
+  // Decided, as its own files say. Who is no member of it stands by until it is named.
+  Membership membership;
   std::int64_t tick_ms = 2000;
   std::int64_t election_timeout_ms = 1000;  // a round of heartbeats
   std::int64_t heartbeat_ms = 100;          // what a leader repeats, it repeats at this pace

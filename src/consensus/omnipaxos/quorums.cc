@@ -1,21 +1,34 @@
 #include "consensus/omnipaxos/quorums.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 
 namespace synod::consensus::omnipaxos {
 
-Quorums::Quorums(const Options& options) : options_(options) {
+Quorums::Quorums(const Options& options) : Quorums(options, options.membership) {
   SYNOD_ASSERT((options.read_quorum == 0) == (options.write_quorum == 0));
-  if (options.read_quorum == 0) return;
-  const std::size_t voters = options.membership.voter_count();
-  SYNOD_ASSERT(options.read_quorum <= voters && options.write_quorum <= voters);
-  SYNOD_ASSERT(options.read_quorum + options.write_quorum > voters);
+  SYNOD_ASSERT(options.read_quorum == 0 || is_flexible_);
+}
+
+Quorums::Quorums(const Options& options, Membership membership) : options_(options) {
+  configure(std::move(membership));
+}
+
+void Quorums::configure(Membership membership) {
+  membership_ = std::move(membership);
+  is_flexible_ = do_sizes_fit();
+}
+
+bool Quorums::do_sizes_fit() const {
+  const std::size_t voters = membership_.voter_count();
+  return options_.read_quorum > 0 && options_.read_quorum <= voters &&
+         options_.write_quorum <= voters && options_.read_quorum + options_.write_quorum > voters;
 }
 
 bool Quorums::is_quorum(const Servers& servers, std::size_t size) const {
-  if (size == 0) return options_.membership.is_quorum(servers);
+  if (!is_flexible_) return membership_.is_quorum(servers);
   const auto voting = std::ranges::count_if(servers, [&](ServerId s) { return is_voter(s); });
   return static_cast<std::size_t>(voting) >= size;
 }
@@ -27,9 +40,5 @@ bool Quorums::is_read_quorum(const Servers& servers) const {
 bool Quorums::is_write_quorum(const Servers& servers) const {
   return is_quorum(servers, options_.write_quorum);
 }
-
-bool Quorums::is_voter(ServerId server) const { return options_.membership.is_voter(server); }
-
-std::vector<ServerId> Quorums::voters() const { return options_.membership.voters(); }
 
 }  // namespace synod::consensus::omnipaxos

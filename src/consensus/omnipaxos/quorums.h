@@ -1,6 +1,7 @@
 // Which servers suffice to take over (a read quorum: they promise) and to decide (a write quorum:
-// they accept). Every one of the first meets every one of the second. What a reconfiguration will
-// change has its one place here.
+// they accept), in one configuration: the one that runs. Every one of the first meets every one of
+// the second. Nothing is ever asked of two configurations at once: the next begins with a log that
+// the one before has decided to the end (consensus.md 4.11).
 #pragma once
 
 #include "consensus/membership.h"
@@ -10,18 +11,30 @@ namespace synod::consensus::omnipaxos {
 
 class Quorums {
  public:
-  // The options outlive this.
+  // Of the membership that the server starts with, which the sizes must fit. The options outlive
+  // this.
   explicit Quorums(const Options& options);
+  // Of another one: sizes that do not fit it give way to its majority.
+  Quorums(const Options& options, Membership membership);
+
+  void configure(Membership membership);
 
   [[nodiscard]] bool is_read_quorum(const Servers& servers) const;
   [[nodiscard]] bool is_write_quorum(const Servers& servers) const;
-  [[nodiscard]] bool is_voter(ServerId server) const;
-  [[nodiscard]] std::vector<ServerId> voters() const;
+  [[nodiscard]] bool is_voter(ServerId server) const { return membership_.is_voter(server); }
+  [[nodiscard]] bool is_member(ServerId server) const {
+    return membership_.members.contains(server);
+  }
+  [[nodiscard]] std::vector<ServerId> voters() const { return membership_.voters(); }
+  [[nodiscard]] const Membership& membership() const { return membership_; }
 
  private:
+  [[nodiscard]] bool do_sizes_fit() const;
   [[nodiscard]] bool is_quorum(const Servers& servers, std::size_t size) const;
 
   const Options& options_;
+  Membership membership_;
+  bool is_flexible_ = false;
 };
 
 }  // namespace synod::consensus::omnipaxos

@@ -36,9 +36,22 @@ TEST(OmniPaxosQuorums, FlexibleOnesDiffer) {
   EXPECT_TRUE(quorums.is_write_quorum(servers({1, 2, 3, 5})));
 }
 
+TEST(OmniPaxosQuorums, SizesThatDoNotFitTheNextMembershipGiveWayToItsMajority) {
+  const Options flexible = options(5, 2, 4);
+  Quorums quorums(flexible);
+  quorums.configure(options(3, 0, 0).membership);
+  EXPECT_TRUE(quorums.is_write_quorum(servers({1, 2}))) << "four of three";
+  EXPECT_FALSE(quorums.is_read_quorum(servers({1})));
+  quorums.configure(options(6, 0, 0).membership);
+  EXPECT_FALSE(quorums.is_read_quorum(servers({1, 2}))) << "two and four of six need not meet";
+  EXPECT_FALSE(quorums.is_write_quorum(servers({1, 2, 3})));
+  quorums.configure(options(5, 0, 0).membership);
+  EXPECT_TRUE(quorums.is_read_quorum(servers({1, 2}))) << "they fit again";
+}
+
 TEST(OmniPaxosQuorumsDeathTest, ThoseThatNeedNotMeetAreRefused) {
   const Options disjoint = options(5, 2, 3);
-  EXPECT_DEATH(Quorums{disjoint}, "read_quorum \\+ options.write_quorum > voters");
+  EXPECT_DEATH(Quorums{disjoint}, "is_flexible_");
   const Options half = options(5, 3, 0);
   EXPECT_DEATH(Quorums{half}, "invariant broken");
 }

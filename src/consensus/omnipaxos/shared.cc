@@ -1,5 +1,6 @@
 #include "consensus/omnipaxos/shared.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -24,9 +25,28 @@ std::optional<std::uint64_t> LogReads::answered(LinkId link, bool is_last) {
   return number;
 }
 
+// ---- marks ------------------------------------------------------------------------------------
+
+// A server's number, or the zxid of a stop-sign, which is greater than those.
+ServerId Shared::covered_by() const {
+  return mark() <= kMaxServerId ? ServerId{mark()} : ServerId{};
+}
+
+Zxid Shared::entered() const {
+  const std::int64_t last = journal.voted_for().value;
+  return last > kMaxServerId ? Zxid{last} : Zxid{};
+}
+
+Ballot Shared::accepted_round() const {
+  return mark() > kMaxServerId ? Ballot{} : Ballot{journal.current_epoch()};
+}
+
+// Where nothing is logged in this configuration the mark stays: nothing was accepted that counts.
 void Shared::promise(Ballot ballot) {
   SYNOD_ASSERT(ballot > promised());
-  journal.save_epochs(ballot.epoch, journal.current_epoch(), covered_by());
+  const bool is_log_empty = configuration != Zxid{} && journal.last_logged() == configuration;
+  const std::int64_t kept = is_log_empty ? configuration.value : mark();
+  journal.save_epochs(ballot.epoch, journal.current_epoch(), ServerId{kept});
 }
 
 void Shared::accept_round(Ballot ballot) {
@@ -34,10 +54,26 @@ void Shared::accept_round(Ballot ballot) {
   journal.save_epochs(ballot.epoch, ballot.epoch, journal.voted_for());
 }
 
+void Shared::enter(Zxid next) {
+  const std::uint32_t round = std::max(promised(), Ballot{next.epoch()}).round() + 1;
+  SYNOD_ASSERT(round <= Ballot::kLastRound);
+  journal.save_epochs(round << 8, journal.current_epoch(), ServerId{next.value});
+}
+
+// ---- the rest ---------------------------------------------------------------------------------
+
+void Shared::commit(Zxid up_to) {
+  const auto& undecided = journal.configurations().undecided();
+  const bool waits = !undecided.empty() && undecided.front().zxid <= up_to &&
+                     journal.durable() < undecided.front().zxid;
+  journal.commit(waits ? std::min(up_to, journal.durable()) : up_to);
+}
+
+// What is lost of the log may have been accepted, where nothing says otherwise yet.
 void Shared::install(ServerId from, LinkId link, const SnapshotHead& head, Bytes first_bytes) {
   SYNOD_ASSERT(!installing);
-  const bool is_complete = covered_by() == ServerId{};
-  if (head.zxid < journal.last_logged() && is_complete && accepted_round() < promised())
+  const bool needs_mark = mark() == 0 && accepted_round() < promised();
+  if (head.zxid < journal.last_logged() && needs_mark)
     journal.save_epochs(journal.accepted_epoch(), journal.current_epoch(), from);
   installing = link;
   outbox.add(effect::ReceiveSnapshot{link, head.zxid, std::move(first_bytes)});

@@ -56,6 +56,19 @@ class TestCluster final : public cluster::Cluster {
     return count_sent(Message(M{}).index());
   }
   [[nodiscard]] int trees_sent() const { return trees_; }
+  [[nodiscard]] std::size_t bytes_sent(NodeId node) const {  // in messages
+    const auto found = bytes_.find(node);
+    return found == bytes_.end() ? 0 : found->second;
+  }
+  [[nodiscard]] std::vector<Instance> instances(NodeId node) {
+    std::vector<Instance> found;
+    with_engine(node, [&](Engine& engine) { found = static_cast<OmniPaxos&>(engine).instances(); });
+    return found;
+  }
+  void wipe_directory(NodeId node) {
+    has_lost_its_log_.insert(node);
+    wipe(node);
+  }
   [[nodiscard]] std::vector<Message> sent_by(NodeId node) const {
     std::vector<Message> sent;
     for (const auto& [from, message] : transcript_)
@@ -80,15 +93,55 @@ class TestCluster final : public cluster::Cluster {
     }
     for (auto body = stream.reader.next(); body && *body; body = stream.reader.next()) {
       if ((**body).empty() || (**body).front() != 0 || !stream.is_messages) continue;
-      if (auto message = decode((**body).substr(1))) heard(sent.from, sent.to, *message);
+      if (auto said = decode((**body).substr(1))) heard(sent.from, sent.to, *said);
     }
   }
 
-  void heard(NodeId from, NodeId to, const Message& message) {
+  void heard(NodeId from, NodeId to, const Envelope& said) {
+    const Message& message = said.message;
     ++counts_[message.index()];
+    bytes_[from] += encode(said.configuration, message).size();
+    check_configuration(from, said);
     if (keeps_transcript_) transcript_.emplace_back(from, message);
     check_claims(from, message);
     if (on_message) on_message(from, to, message);
+  }
+
+  // Nothing follows a stop-sign in its configuration, whose own quorum alone decides it; and the
+  // next takes part with all of that on disk (4.11, 9.4).
+  void check_configuration(NodeId from, const Envelope& said) {
+    const bool is_of_instance = said.message.index() < Message(Settled{}).index();
+    const auto known = memberships_.find(said.configuration);
+    if (is_of_instance && known != memberships_.end() && !has_lost_its_log_.contains(from) &&
+        last_durable(from) < said.configuration)
+      violated("a configuration starts without what was decided before it");
+    if (const auto* accept = std::get_if<AcceptDecide>(&said.message)) {
+      for (const Entry& entry : accept->entries) note_entry(said.configuration, entry);
+      check_decided(said.configuration, accept->decided);
+    } else if (const auto* decide = std::get_if<Decide>(&said.message)) {
+      check_decided(said.configuration, decide->decided);
+    }
+  }
+  void note_entry(Zxid configuration, const Entry& entry) {
+    const auto stop_sign = stop_signs_.find(configuration);
+    if (stop_sign != stop_signs_.end() && entry.zxid.epoch() == stop_sign->second.epoch() &&
+        entry.zxid > stop_sign->second)
+      violated("an entry follows a stop-sign in its configuration");
+    const auto form = cluster::TestForms().read(*entry.bytes);
+    if (form.kind != EntryKind::kReconfiguration) return;
+    if (entry.zxid > configuration) stop_signs_[configuration] = entry.zxid;
+    memberships_[entry.zxid] = *Membership::parse(form.payload);
+  }
+  void check_decided(Zxid configuration, Zxid decided) {
+    const auto known = memberships_.find(configuration);
+    if (known == memberships_.end() || decided <= checked_ || decided <= configuration) return;
+    checked_ = decided;
+    Servers holders;
+    for (NodeId id = 1; id <= 9; ++id)
+      if (known->second.members.contains(ServerId{id}) && is_durable(id, decided))
+        add_to(holders, ServerId{id});
+    if (!known->second.is_quorum(holders))
+      violated("something is decided without a quorum of its configuration");
   }
 
   // A message leaves only when what it claims is durable (4.12).
@@ -120,6 +173,11 @@ class TestCluster final : public cluster::Cluster {
   };
   std::map<std::pair<std::uint64_t, NodeId>, Stream> streams_;
   std::map<std::size_t, int> counts_;
+  std::map<NodeId, std::size_t> bytes_;
+  std::map<Zxid, Membership> memberships_;  // by their stop-signs
+  std::map<Zxid, Zxid> stop_signs_;         // that ended them
+  std::set<NodeId> has_lost_its_log_;
+  Zxid checked_;
   std::map<std::uint32_t, NodeId> prepared_;
   int trees_ = 0;
   bool keeps_transcript_ = false;
