@@ -335,7 +335,7 @@ bool Election::wins(const Vote& candidate, const Vote& over) const {
 
 // In one round, a vote of a server that looks is the same only if all of it is; servers that are
 // settled agree when they agree on the leader: their epoch may be of before or after it was
-// established.
+// established. A leader that leads is joined whatever became of a change that only we may know of.
 bool Election::has_quorum_of_round(const Ballot& ballot) const {
   Servers same;
   for (const auto& [server, other] : of_round_) {
@@ -344,7 +344,8 @@ bool Election::has_quorum_of_round(const Ballot& ballot) const {
       add_to(same, server);
     }
   }
-  return members_.is_quorum(same);
+  return ballot.state == Role::kLooking ? members_.is_quorum(same)
+                                        : members_.is_quorum_of_either(same);
 }
 
 bool Election::has_settled_quorum(const Vote& vote) const {
@@ -354,7 +355,7 @@ bool Election::has_settled_quorum(const Vote& vote) const {
       add_to(same, server);
     }
   }
-  return members_.is_quorum(same);
+  return members_.is_quorum_of_either(same);
 }
 
 // Followers may not have noticed yet that their leader is gone, so it has to say itself that it

@@ -14,6 +14,10 @@ bool JointMembership::is_quorum(const Servers& servers) const {
   return newest().is_quorum(servers) && (!is_joint() || decided().is_quorum(servers));
 }
 
+bool JointMembership::is_quorum_of_either(const Servers& servers) const {
+  return newest().is_quorum(servers) || decided().is_quorum(servers);
+}
+
 bool JointMembership::is_voter(ServerId server) const {
   return newest().is_voter(server) || (is_joint() && decided().is_voter(server));
 }

@@ -28,6 +28,7 @@ class JointMembership {
   [[nodiscard]] bool is_joint() const { return log_ && !log_->undecided().empty(); }
 
   [[nodiscard]] bool is_quorum(const Servers& servers) const;
+  [[nodiscard]] bool is_quorum_of_either(const Servers& servers) const;
   [[nodiscard]] bool is_voter(ServerId server) const;  // in either
   [[nodiscard]] std::vector<ServerId> voters() const;  // of both
   // What is decided says that it observes, and no change is about to let it vote. Who is no member

@@ -5,10 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <string>
 
 #include "consensus/zab/test_cluster.h"
+#include "consensus/zab/test_crashes.h"
 
 namespace synod::consensus::zab {
 namespace {
@@ -16,7 +16,6 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 
 class ZabStory : public testing::Test {
  protected:
@@ -232,37 +231,6 @@ TEST_F(ZabStory, WhatCameByDiffIsSentOn) {
 }
 
 // ---- crashes at every message -----------------------------------------------------------------
-
-// Runs the story once for each packet that it sends on the quorum ports: at that packet the sender
-// dies, or the receiver, or both and with them the rest. All must agree in the end.
-enum class Victim { kSender, kReceiver, kEverybody };
-
-void crash_at_every_packet(const TestOptions& options, Victim victim,
-                           const std::function<void(TestCluster&)>& story) {
-  for (int fatal = 1;; ++fatal) {
-    SCOPED_TRACE("packet " + std::to_string(fatal));
-    TestCluster cluster(options);
-    cluster.start_all();
-    ASSERT_TRUE(cluster.run_until([&] { return cluster.are_all_serving_and_equal(); }));
-    int packets = 0;
-    bool is_over = false;
-    cluster.on_packet = [&](NodeId from, NodeId to, PacketType type) {
-      if (is_over || type == PacketType::kPing || ++packets != fatal) return;
-      if (victim != Victim::kReceiver) cluster.crash(from);
-      if (victim != Victim::kSender) cluster.crash(to);
-      for (NodeId node = 1; victim == Victim::kEverybody && node <= 3; ++node) cluster.crash(node);
-    };
-    story(cluster);
-    is_over = true;
-    cluster.heal_all();
-    cluster.start_all();
-    ASSERT_TRUE(cluster.run_until([&] { return cluster.are_all_serving_and_equal(); }))
-        << cluster.describe();
-    ASSERT_THAT(cluster.violations(), IsEmpty()) << cluster.describe();
-    ASSERT_THAT(cluster.warnings(), Not(Contains(HasSubstr("jumps"))));
-    if (packets < fatal) return;
-  }
-}
 
 class ZabCrashes : public testing::TestWithParam<std::tuple<Victim, bool>> {
  protected:
