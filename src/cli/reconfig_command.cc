@@ -51,6 +51,9 @@ using std::chrono::milliseconds;
 enum class Exit : int { kDone = 0, kRefused = 1, kBadUse = 2, kNoAnswer = 3 };
 
 constexpr milliseconds kForOneServer{5000};
+constexpr milliseconds kForTheLeader{5000};
+constexpr milliseconds kBetweenRequests{250};
+constexpr milliseconds kBetweenLooks{500};
 constexpr std::string_view kDefaultServer = "127.0.0.1:2181";
 
 int complain(Exit status, std::string_view text) {
@@ -187,7 +190,7 @@ int find_out(const EnsembleAccess& access, const Ensemble& before, const Members
                         "The membership has changed otherwise; look at it (synod "
                         "reconfig) and ask again.");
     }
-    std::this_thread::sleep_for(milliseconds(500));
+    std::this_thread::sleep_for(kBetweenLooks);
   }
   return complain(Exit::kNoAnswer,
                   fmt::format("The connection broke and the membership is still version {:x}: the "
@@ -195,16 +198,29 @@ int find_out(const EnsembleAccess& access, const Ensemble& before, const Members
                               before.membership.version));
 }
 
-int ask_for(const EnsembleAccess& access, Ensemble& ensemble, const Change& change,
+// The leader may hear a moment later than we do that a new server is there.
+AdminSession::Outcome<AdminSession::Config> ask_until_known(AdminSession& session,
+                                                            const jute::ReconfigRequest& request) {
+  const auto deadline = std::chrono::steady_clock::now() + kForTheLeader;
+  while (true) {
+    auto changed = session.reconfigure(request);
+    const bool is_too_early = !changed && changed.error().code == ErrorCode::kNewConfigNoQuorum;
+    if (!is_too_early || std::chrono::steady_clock::now() > deadline) return changed;
+    std::this_thread::sleep_for(kBetweenRequests);
+  }
+}
+
+int ask_for(const EnsembleAccess& access, const Ensemble& ensemble, const Change& change,
             const Membership& next, const server::Standings& standings) {
   // Opened anew: standings may have taken longer than a session lasts.
   auto session = open_session(ensemble.address, access.auth,
-                              std::chrono::seconds(std::max(access.wait_seconds, 5)));
+                              kForTheLeader + std::chrono::seconds(access.wait_seconds));
   if (!session) return complain(session.error().status, session.error().text);
-  const auto changed = session->reconfigure({.joining_servers = view(change.joining),
-                                             .leaving_servers = view(change.leaving),
-                                             .new_members = view(change.members),
-                                             .current_config_id = ensemble.membership.version});
+  const auto changed =
+      ask_until_known(*session, {.joining_servers = view(change.joining),
+                                 .leaving_servers = view(change.leaving),
+                                 .new_members = view(change.members),
+                                 .current_config_id = ensemble.membership.version});
   if (!changed && !changed.error().code) return find_out(access, ensemble, next, standings);
   if (!changed) return complain(Exit::kRefused, "Refused: " + hint_of(*changed.error().code) + '.');
   const auto membership = Membership::parse(changed->text);
@@ -246,8 +262,9 @@ int carry_out(const EnsembleAccess& access, const Change& change,
   consensus::Servers newcomers;
   for (const auto& [server, member] : next->members)
     if (!ensemble->membership.members.contains(server)) newcomers.push_back(server);
-  const auto standings = server::ask_standings(*next, ensemble->seen, newcomers,
-                                               std::chrono::seconds(access.wait_seconds));
+  const milliseconds patience =
+      access.is_dry_run ? milliseconds(0) : std::chrono::seconds(access.wait_seconds);
+  const auto standings = server::ask_standings(*next, ensemble->seen, newcomers, patience);
   if (const auto answer = foretell(*ensemble, *next, standings, access.is_dry_run)) return *answer;
   if (const auto reason = veto(ensemble->membership, standings))
     return complain(Exit::kRefused, "Not asked for: " + *reason);
@@ -326,7 +343,7 @@ int replace(const ReplaceOptions& options) {
   const auto veto = [&](const Membership& now,
                         const server::Standings& standings) -> std::optional<std::string> {
     for (const auto& [server, standing] : standings) {
-      if (now.members.contains(server) || standing.is_in_step) continue;
+      if (now.members.contains(server) || standing.is_ready) continue;
       return fmt::format(
           "server.{} at {} is not in step ({}). Start it with the members and itself in its "
           "zoo.cfg, and run this again; --wait gives it longer.",

@@ -45,6 +45,9 @@ Standing ask_one(const Member& member, Zxid baseline) {
   const bool is_serving = value_of(answer, "serving") == "true";
   if (is_alone) {
     standing.state = "runs alone: it belongs to no ensemble";
+  } else if (!is_serving && value_of(answer, "consensus") == "omnipaxos") {
+    standing.state = mode + ", fetches what it lacks once it belongs";
+    standing.is_ready = true;
   } else if (!is_serving || !zxid) {
     standing.state = mode + ", does not serve";
   } else if (*zxid < baseline) {
@@ -52,7 +55,7 @@ Standing ask_one(const Member& member, Zxid baseline) {
                                  zxid->value, baseline.value);
   } else {
     standing.state = fmt::format("{}, in step at 0x{:x}", mode, zxid->value);
-    standing.is_in_step = true;
+    standing.is_ready = true;
   }
   return standing;
 }
@@ -75,11 +78,11 @@ Standings ask_standings(const Membership& membership, Zxid baseline,
     const auto took = steady_clock::now() + kBetweenQuestions - begin;
     for (const auto& [server, member] : membership.members) {
       Standing& standing = standings[server];
-      if (standing.is_in_step) continue;
+      if (standing.is_ready) continue;
       standing = ask_one(member, baseline);
       const bool is_awaited = std::ranges::binary_search(awaited, server);
       is_worth_waiting = is_worth_waiting ||
-                         (!standing.is_in_step && took < (is_awaited ? patience : kForTheOthers));
+                         (!standing.is_ready && took < (is_awaited ? patience : kForTheOthers));
     }
     if (!is_worth_waiting) return standings;
     std::this_thread::sleep_for(kBetweenQuestions);
@@ -92,7 +95,7 @@ std::optional<std::string> foretell_refusal(const Membership& next, const Standi
   for (const ServerId voter : next.voters()) {
     const Standing& standing = standings.at(voter);
     // Whoever cannot be asked may well be there: the leader knows.
-    if (standing.is_in_step || standing.address.empty()) {
+    if (standing.is_ready || standing.address.empty()) {
       (void)consensus::add_to(in_step, voter);
     } else {
       missing +=
@@ -111,9 +114,8 @@ std::vector<std::string> warnings_of(const Membership& next, const Standings& st
   std::vector<std::string> warnings;
   std::vector<ServerId> absent;
   for (const auto& [server, standing] : standings)
-    if (!standing.is_in_step && !standing.address.empty()) absent.push_back(server);
-  if (!absent.empty())
-    warnings.push_back(names_of(absent) + " would be a member and is not in step");
+    if (!standing.is_ready && !standing.address.empty()) absent.push_back(server);
+  if (!absent.empty()) warnings.push_back(names_of(absent) + " would be a member and is not ready");
   if (next.voter_count() == 1)
     warnings.emplace_back(
         "one participant alone: refused unless its servers have standaloneEnabled=false");

@@ -14,9 +14,9 @@
 namespace synod::server {
 
 struct Standing {
-  std::string address;  // where it was asked; empty: it names no client port
-  std::string state;    // "follower, in step at 0x10000000a", "no answer: Connection refused"
-  bool is_in_step = false;
+  std::string address;    // where it was asked; empty: it names no client port
+  std::string state;      // "follower, in step at 0x10000000a", "no answer: Connection refused"
+  bool is_ready = false;  // in step; or there, where what it lacks is fetched after the change
 };
 using Standings = std::map<ServerId, Standing>;
 

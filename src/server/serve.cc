@@ -322,6 +322,7 @@ ExitStatus Server::make_peers() {
                 stop_for(ExitStatus::kCannotListenForPeers);
               }});
   quorum_.self = config.my_id;
+  quorum_.engine = config.consensus;
   return ExitStatus::kDone;
 }
 

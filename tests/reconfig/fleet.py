@@ -6,15 +6,18 @@ import subprocess
 import threading
 import time
 
-from clients import PATIENCE, client_of, membership, require, wait_until
+from kazoo.exceptions import NewConfigNoQuorumError
+
+from clients import PATIENCE, UNANSWERED, client_of, membership, require, wait_until
 from ensemble import SYNOD, Failed, four_letters
 from members import Server
 
 
 class Fleet:
     def __init__(self, folder, kind="synod", engine="zab", **config):
-        self.folder, self.kind = pathlib.Path(folder), kind
+        self.folder, self.kind, self.engine = pathlib.Path(folder), kind, engine
         self.config = {**({} if kind == "java" else {"consensus": engine}), **config}
+        self.in_doubt = 0  # changes that were not answered
         self.servers, self.members = {}, {}  # by number: all that run, and {number: role} of those that belong
 
     def __enter__(self):
@@ -39,7 +42,10 @@ class Fleet:
         """A server that is to join: it knows the members, and itself. They do not know it."""
         server = self.servers[sid] = Server(sid, self.kind, self.folder, role, config=self.config)
         server.start(self.lines() + [server.line])
-        self.wait(sid)
+        if self.engine == "omnipaxos":  # stands by, and fetches what it lacks once it belongs
+            wait_until(lambda: quor(server), f"server {sid} answers")
+        else:
+            self.wait(sid)
         return server
 
     def wait(self, *sids):
@@ -72,11 +78,22 @@ class Fleet:
         with watching([self.servers[sid] for sid in unaffected]) as seen:
             lines = [self.servers[sid].line_as(role) for sid, role in (joining or {}).items()]
             all_lines = [self.servers[sid].line_as(role) for sid, role in (new_members or {}).items()]
-            client.reconfig(",".join(lines) or None, ",".join(str(sid) for sid in leaving) or None, ",".join(all_lines) or None)
+            request = ",".join(lines), ",".join(str(sid) for sid in leaving), ",".join(all_lines)
+            if self.engine == "omnipaxos":  # the leader may not have heard of them yet
+                wait_until(lambda: self.is_taken(client, request), "new servers are connected")
+            else:
+                self.in_doubt += ask(client, *request)
             self.members = after
             self.check()
             wait_until(lambda: all(event.is_set() for event in seen.values()),
                        f"watches of /zookeeper/config fire on {[sid for sid, event in seen.items() if not event.is_set()]}")
+
+    def is_taken(self, client, request):
+        try:
+            self.in_doubt += ask(client, *request)
+        except NewConfigNoQuorumError:
+            return False
+        return True
 
     def check(self):
         """Everybody who belongs says the same, serves in its role, and has written it down."""
@@ -120,6 +137,16 @@ class Fleet:
         servers = [f"--server=127.0.0.1:{server.port}" for server in self.belonging()]
         return subprocess.run([SYNOD, *words, *servers, "--auth", "digest:super:secret"], capture_output=True, text=True, check=False,
                               timeout=4 * PATIENCE)
+
+
+def ask(client, joining, leaving, new_members):
+    """1 if no answer came, as when the server that was asked leaves or hands over: what became of it is seen then."""
+    try:
+        data, stat = client.reconfig(joining or None, leaving or None, new_members or None)
+    except UNANSWERED:
+        return 1
+    require(data.decode().endswith(f"version={stat.mzxid:x}"), f"the answer has {stat} and says {data}")
+    return 0
 
 
 class watching:
