@@ -347,8 +347,6 @@ int run(int argc, const char* const* argv) {
   add_serve(app, line, action);
   add_questions(app, line, action);
   add_convert(app, line, action);
-}
-
   add_membership(app, action);
   add_sim(app, action);
   try {

@@ -152,7 +152,8 @@ struct StatusChanged {
   Status status;
 };
 // This membership is decided, here or as a leader says: for /zookeeper/config, and for the files
-// that a server starts from. Behind the Commit of its entry, where it has one.
+// that a server starts from. Behind the Commit of its entry, where it has one. The files are on
+// disk before any effect behind this one is carried out: what Zab says afterwards relies on it.
 struct Configured {
   std::string text;  // Membership::to_text()
 };

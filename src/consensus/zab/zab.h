@@ -53,8 +53,9 @@ class Zab final : public Engine {
   void send_to_leader(const ServiceMessage& message) override;
   void send_to_learner(LinkId link, const ServiceMessage& message) override;
 
+  // Null as well: it never changes.
   [[nodiscard]] const Membership* membership() const override {
-    return &shared_.members().newest();
+    return options_.is_reconfig_enabled ? &shared_.members().newest() : nullptr;
   }
   [[nodiscard]] bool is_reconfiguring() const override { return shared_.members().is_joint(); }
   [[nodiscard]] std::optional<std::string> why_not(const Membership& next) const override;
