@@ -21,6 +21,7 @@ void Election::start() {
 
 void Election::leader_heard() {
   leader_heard_at_ = shared_.now;
+  holds_others_up_ = false;
   reset_timer();
 }
 
@@ -31,11 +32,13 @@ bool Election::hears_leader() const {
 }
 
 // While the log is being changed its end is not known. Who is no voter in a configuration that is
-// not committed yet, and so may never be, may be the only one that has it: it campaigns, without
-// counting itself (dissertation 4.2.2, figure 4.6).
+// not committed yet, and so may never be, may be the only one that has it, and be asked for its
+// vote by those who cannot do without: it campaigns, without counting itself (dissertation 4.2.2,
+// figure 4.6).
 bool Election::may_campaign() const {
   const Configuration& configuration = shared_.configuration;
-  return (configuration.is_voter(shared_.options.self) || !configuration.is_committed()) &&
+  return (configuration.is_voter(shared_.options.self) ||
+          (holds_others_up_ && !configuration.is_committed())) &&
          shared_.journal.has_memory() && !shared_.is_log_changing;
 }
 
@@ -114,11 +117,13 @@ bool Election::is_won() const {
 // Who is no member as far as this server knows may be one all the same, and gets its vote (6). But
 // a server that is about to join counts itself among the members that it was started with: where
 // none but those is known to either side, it is none.
-bool Election::may_lead(ServerId candidate, const message::RequestVote& ask) const {
+bool Election::may_lead(ServerId candidate, const message::RequestVote& ask) {
   if (ask.configuration == Zxid{} && shared_.configuration.newest().version == 0 &&
       !shared_.configuration.is_voter(candidate))
     return false;
-  return ask.last_logged >= shared_.journal.last_logged();
+  const bool is_up_to_date = ask.last_logged >= shared_.journal.last_logged();
+  holds_others_up_ |= !is_up_to_date;
+  return is_up_to_date;
 }
 
 void Election::on_pre_vote(ServerId from, const message::RequestVote& ask) {
@@ -132,7 +137,7 @@ bool Election::is_deaf_to(const message::RequestVote& ask) const {
   return shared_.options.check_quorum && hears_leader() && !ask.is_transfer;
 }
 
-bool Election::would_grant(ServerId from, const message::RequestVote& ask) const {
+bool Election::would_grant(ServerId from, const message::RequestVote& ask) {
   if (ask.term < shared_.term() || !may_lead(from, ask)) return false;
   const ServerId voted_for = ask.term > shared_.term() ? ServerId{} : shared_.voted_for();
   return voted_for == ServerId{} || voted_for == from || is_mutated(Mutation::kRaftTwoVotesInATerm);

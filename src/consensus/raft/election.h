@@ -36,7 +36,7 @@ class Election {
   // Who hears its leader lets nobody disturb it (dissertation 4.2.3).
   [[nodiscard]] bool is_deaf_to(const message::RequestVote& ask) const;
   // True: it is granted, and to be remembered before it is said. For the term that was asked for.
-  [[nodiscard]] bool would_grant(ServerId from, const message::RequestVote& ask) const;
+  [[nodiscard]] bool would_grant(ServerId from, const message::RequestVote& ask);
   void answer(ServerId to, bool is_granted);
 
  private:
@@ -45,7 +45,7 @@ class Election {
   void reset_timer();
   [[nodiscard]] bool may_campaign() const;
   [[nodiscard]] bool hears_leader() const;
-  [[nodiscard]] bool may_lead(ServerId candidate, const message::RequestVote& ask) const;
+  [[nodiscard]] bool may_lead(ServerId candidate, const message::RequestVote& ask);
   void pre_campaign();
   void ask_all();
   void ask(ServerId peer);
@@ -54,6 +54,8 @@ class Election {
   Shared& shared_;
   SteadyTimeMs deadline_;
   std::optional<SteadyTimeMs> leader_heard_at_;
+  // A candidate lacks what is here; since a leader was heard last.
+  bool holds_others_up_ = false;
   Phase phase_ = Phase::kIdle;
   bool is_transfer_ = false;
   Servers granted_;

@@ -82,8 +82,10 @@ void Leader::commit_what_a_quorum_has() {
   serve();
 }
 
-// Nothing that is not committed yet may be behind the first proposal.
+// Nothing that is not committed yet may be behind the first proposal. Who is no voter leads only to
+// have a configuration committed, and goes.
 void Leader::serve() {
+  if (!shared_->configuration.is_voter(shared_->options.self)) return;
   if (shared_->status.is_serving || (transfer_ && transfer_->is_told)) return;
   if (shared_->journal.committed() != shared_->journal.last_logged()) return;
   Status status = shared_->status;
