@@ -116,16 +116,17 @@ void OmniPaxosClaims::check_round(std::size_t server, omnipaxos::Ballot ballot,
 }
 
 void OmniPaxosClaims::check(std::size_t server, ServerId /*to*/, BytesView body) {
-  const auto message = omnipaxos::decode(body);
-  if (!message) return complain(server, "sends no message");
-  if (const auto* prepare = std::get_if<omnipaxos::Prepare>(&*message)) {
+  const auto sent = omnipaxos::decode(body);
+  if (!sent) return complain(server, "sends no message");
+  const omnipaxos::Message* const message = &sent->message;
+  if (const auto* prepare = std::get_if<omnipaxos::Prepare>(message)) {
     check_promise(server, prepare->ballot, "Prepare");
-  } else if (const auto* promise = std::get_if<omnipaxos::Promise>(&*message)) {
+  } else if (const auto* promise = std::get_if<omnipaxos::Promise>(message)) {
     check_promise(server, promise->ballot, "Promise");
     require_entry(server, promise->ends.front(), "Promise");
-  } else if (const auto* sync = std::get_if<omnipaxos::AcceptSync>(&*message)) {
+  } else if (const auto* sync = std::get_if<omnipaxos::AcceptSync>(message)) {
     check_round(server, sync->ballot, "AcceptSync");
-  } else if (const auto* accepted = std::get_if<omnipaxos::Accepted>(&*message)) {
+  } else if (const auto* accepted = std::get_if<omnipaxos::Accepted>(message)) {
     check_round(server, accepted->ballot, "Accepted");
     require_entry(server, accepted->up_to, "Accepted");
   }
