@@ -25,14 +25,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto head = decode_snapshot_head(input.rest())) require(encode(*head) == input.rest());
   const auto envelope = decode(input.rest());
   if (!envelope) return 0;
-  const Message* const message = &envelope->message;
-  require(encode(envelope->configuration, *message) == input.rest());
-  if (const auto* promise = std::get_if<Promise>(message)) {
+  const Message& message = envelope->message;
+  require(encode(envelope->configuration, message) == input.rest());
+  if (const auto* promise = std::get_if<Promise>(&message)) {
     require(!promise->ends.empty() && promise->ends.size() <= kMaxEnds);
     require(std::ranges::is_sorted(promise->ends, std::greater_equal{}));
   }
-  if (const auto* fetched = std::get_if<Fetched>(message)) check_entries(*fetched);
-  if (const auto* accept = std::get_if<AcceptDecide>(message)) check_entries(*accept);
-  if (const auto* segment = std::get_if<Segment>(message)) check_entries(*segment);
+  if (const auto* fetched = std::get_if<Fetched>(&message)) check_entries(*fetched);
+  if (const auto* accept = std::get_if<AcceptDecide>(&message)) check_entries(*accept);
+  if (const auto* segment = std::get_if<Segment>(&message)) check_entries(*segment);
   return 0;
 }

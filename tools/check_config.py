@@ -12,7 +12,6 @@ ROOT = Path(__file__).resolve().parent.parent
 MEMBER = re.compile(r"^  [\w:<>]+(?:<[\w:]+>)? (\w+)(?: = [^;]*)?;", re.MULTILINE)
 # Used up while the configuration is loaded.
 RESOLVED_AT_LOADING = {
-    "standalone_enabled": "decides whether there is an ensemble",
     "dynamic_config_file": "its lines are read with the others",
     "multi_address_enabled": "lines with several addresses are refused without it",
     "peer_type": "a hint: a warning says when the server line says otherwise",

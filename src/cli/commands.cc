@@ -17,6 +17,7 @@
 #include "cli/check_history.h"
 #include "cli/convert_command.h"
 #include "cli/mutation_hunt.h"
+#include "cli/reconfig_command.h"
 #include "cli/scenario_command.h"
 #include "cli/sim_command.h"
 #include "server/ask_status.h"
@@ -114,9 +115,12 @@ int serve(const std::vector<std::string>& words, const std::vector<std::string>&
   auto loaded = load(words, properties);
   if (!loaded) return complain(loaded.error());
   const bool is_plain = words.empty();
-  return static_cast<int>(server::serve({.loaded = std::move(*loaded),
-                                         .source = is_plain ? "embedded defaults" : words.front(),
-                                         .is_first_steps = is_plain}));
+  const bool has_file = words.size() == 1;
+  return static_cast<int>(server::serve(
+      {.loaded = std::move(*loaded),
+       .source = is_plain ? "embedded defaults" : words.front(),
+       .config_file = has_file ? std::filesystem::absolute(words.front()).string() : "",
+       .is_first_steps = is_plain}));
 }
 
 int check(const std::vector<std::string>& words, const std::vector<std::string>& properties) {
@@ -234,6 +238,44 @@ void add_convert(CLI::App& app, const CommandLine& line, Action& action) {
   });
 }
 
+void add_access(CLI::App& command, EnsembleAccess& access) {
+  command
+      .add_option("--server", access.servers,
+                  "host:port of a server of the ensemble; again for others to try (127.0.0.1:2181)")
+      ->delimiter(',')
+      ->expected(1)
+      ->take_all();
+  command.add_option("--auth", access.auth, "scheme:credential, as in digest:super:password");
+  command.add_option("--wait", access.wait_seconds, "seconds for new servers to catch up")
+      ->check(CLI::Range(1, 86'400));
+  command.add_flag("--dry-run", access.is_dry_run, "say what would happen, and change nothing");
+}
+
+void add_membership(CLI::App& app, Action& action) {
+  auto options = std::make_shared<ReconfigOptions>();
+  CLI::App* command = app.add_subcommand("reconfig", kReconfigHelp);
+  add_access(*command, options->access);
+  command->add_option("--add", options->joining, "server.N=host:port:port[:role];clientPort")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--remove", options->leaving, "the number of a server; again for others")
+      ->delimiter(',')
+      ->expected(1)
+      ->take_all();
+  command->add_option("--members", options->members_file, "a file with all of the new membership");
+  command->add_option("--version", options->version, "only if it is the membership's, hexadecimal");
+  on_parsed<ReconfigOptions>(*command, action, options, reconfig);
+
+  auto swapped = std::make_shared<ReplaceOptions>();
+  CLI::App* swap_command = app.add_subcommand("replace", kReplaceHelp);
+  add_access(*swap_command, swapped->access);
+  swap_command->add_option("old", swapped->leaving, "the number of the server that leaves")
+      ->required();
+  swap_command->add_option("new", swapped->joining, "server.N=host:port:port[:role];clientPort")
+      ->required();
+  on_parsed<ReplaceOptions>(*swap_command, action, swapped, replace);
+}
+
 void add_scenarios(CLI::App& sim, Action& action) {
   auto options = std::make_shared<ScenarioOptions>();
   CLI::App* command = sim.add_subcommand(
@@ -305,6 +347,9 @@ int run(int argc, const char* const* argv) {
   add_serve(app, line, action);
   add_questions(app, line, action);
   add_convert(app, line, action);
+}
+
+  add_membership(app, action);
   add_sim(app, action);
   try {
     std::ranges::reverse(line.arguments);  // as the library wants them

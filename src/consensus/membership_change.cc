@@ -15,12 +15,20 @@ std::unexpected<Error> refuse(std::string text) {
 
 std::string name_of(ServerId server) { return "server." + std::to_string(server.value); }
 
-// At commas; parts that are empty do not count.
+std::string_view trimmed(std::string_view text) {
+  const auto is_blank = [](char c) { return c >= '\0' && c <= ' '; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// At commas, without blanks around; parts that are empty do not count.
 std::vector<std::string_view> parts_of(std::string_view list) {
   std::vector<std::string_view> parts;
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
-    if (comma > 0) parts.push_back(list.substr(0, comma));
+    const std::string_view part = trimmed(list.substr(0, comma));
+    if (!part.empty()) parts.push_back(part);
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return parts;

@@ -22,6 +22,8 @@ inline std::string name_of(jute::ErrorCode code) {
                                                 {-6, "Unimplemented"},
                                                 {-8, "BadArguments"},
                                                 {-12, "UnknownSession"},
+                                                {-13, "NewConfigNoQuorum"},
+                                                {-14, "ReconfigInProgress"},
                                                 {-101, "NoNode"},
                                                 {-102, "NoAuth"},
                                                 {-103, "BadVersion"},
@@ -177,6 +179,17 @@ inline jute::NullablePaths paths_of(const Command& command, const std::string& k
   return paths;
 }
 
+// `reconfig <joining> leaving=<numbers> members=<lines> version=<n>`, in whole.
+inline Bytes reconfig_of(const Command& command, NullableView joining) {
+  const auto leaving = text_of(command.option("leaving", "null"));
+  const auto members = text_of(command.option("members", "null"));
+  const auto view = [](const std::optional<std::string>& bytes) {
+    return bytes ? NullableView(*bytes) : NullableView();
+  };
+  return jute::encode(
+      jute::ReconfigRequest{joining, view(leaving), view(members), command.number("version", -1)});
+}
+
 // `create /a "x" acl=… flags=es`, `set /a "x" version=1`, … as the record that a client would send.
 inline TestRequest request_of(const Command& command) {
   using jute::OpCode;
@@ -249,7 +262,7 @@ inline TestRequest request_of(const Command& command) {
       case OpCode::kSasl:
         return jute::encode(path);
       case OpCode::kReconfig:
-        return jute::encode(jute::ReconfigRequest{path, {}, {}, -1});
+        return reconfig_of(command, path);
       case OpCode::kMulti:
       case OpCode::kMultiRead: {
         Bytes parts;

@@ -31,6 +31,7 @@ class TestLeader {
                    const state::AuthIds& ids = {{"ip", "127.0.0.1"}}) {
     Request asked{session, ++cxid_, request.type, request.record,
                   std::make_shared<const state::AuthIds>(ids)};
+    asked.membership = membership;
     Prepared prepared = primary_.prepare(asked, proposed_.next(), {time_ms});
     if (!prepared.txn.empty()) proposed_ = proposed_.next();
     return prepared;
@@ -55,6 +56,7 @@ class TestLeader {
   [[nodiscard]] Zxid proposed() const { return proposed_; }
 
   std::int64_t time_ms = 1000;
+  decltype(Request::membership) membership;  // what the next reconfigs would lead to
 
  private:
   state::State state_;
@@ -73,6 +75,8 @@ class TestLeader {
 //   time <ms>                     the wall clock moves on
 //   hold · release                transactions stay outstanding; all are applied
 //   watch data|child|persistent|recursive <path>
+//   config <text> <version>       an ensemble's server starts with this membership
+//   plan <text> · refuse <code>   what reconfigs from now on would lead to
 //   stat · data · acl · children · ephemerals · sessions · digest
 class LeaderTranscript {
  public:
@@ -107,7 +111,9 @@ class LeaderTranscript {
         {"watch", &LeaderTranscript::watch},       {"stat", &LeaderTranscript::stat},
         {"data", &LeaderTranscript::data},         {"acl", &LeaderTranscript::acl},
         {"children", &LeaderTranscript::children}, {"ephemerals", &LeaderTranscript::ephemerals},
-        {"sessions", &LeaderTranscript::sessions}, {"digest", &LeaderTranscript::digest}};
+        {"sessions", &LeaderTranscript::sessions}, {"digest", &LeaderTranscript::digest},
+        {"config", &LeaderTranscript::configure},  {"plan", &LeaderTranscript::plan},
+        {"refuse", &LeaderTranscript::refuse}};
     return all;
   }
 
@@ -141,6 +147,8 @@ class LeaderTranscript {
       text += " version=" + std::to_string(outcome.stat.version);
     if (outcome.type == jute::OpCode::kSetAcl)
       text += " aversion=" + std::to_string(outcome.stat.aversion);
+    if (outcome.type == jute::OpCode::kReconfig)
+      text += ' ' + test::quoted(outcome.data) + ' ' + test::text_of(outcome.stat);
     return text;
   }
 
@@ -191,6 +199,20 @@ class LeaderTranscript {
         {"persistent", state::WatchMode::kPersistent},
         {"recursive", state::WatchMode::kRecursive}};
     watches_.add(command.words.at(1), watching_, modes.at(command.words[0]));
+    return {};
+  }
+  std::string configure(const test::Command& command) {
+    const Bytes text = *test::text_of(command.words.at(0));
+    leader_.state().set_config(text, {std::stoll(command.words.at(1), nullptr, 16)},
+                               {leader_.time_ms});
+    return {};
+  }
+  std::string plan(const test::Command& command) {
+    leader_.membership = *test::text_of(command.words.at(0));
+    return {};
+  }
+  std::string refuse(const test::Command& command) {
+    leader_.membership = std::unexpected(jute::ErrorCode{std::stoi(command.words.at(0))});
     return {};
   }
   std::string of_node(const test::Command& command, const auto& text) {

@@ -17,6 +17,10 @@ EnsembleOptions options_for(const std::string& name) {
   if (name.starts_with("observer")) options.observers = 1;
   options.replica.has_local_sessions = name.starts_with("local_sessions");
   options.replica.upgrades_local_sessions = name == "local_sessions";
+  if (name.starts_with("reconfig")) {
+    options.replica.primary.allows_reconfig = true;
+    options.replica.primary.access.skip = true;
+  }
   return options;
 }
 
@@ -30,6 +34,16 @@ TEST_P(EnsembleStory, GoesAsWritten) {
 
 INSTANTIATE_TEST_SUITE_P(All, EnsembleStory, testing::ValuesIn(test::transcripts_in(kTranscripts)),
                          [](const auto& transcript) { return transcript.param; });
+
+// Nothing was ever changed: the files are all that is known.
+TEST(Ensemble, AMembershipWithoutAVersionIsShownToo) {
+  EnsembleOptions options;
+  options.replica.config_version = {};
+  options.replica.primary.allows_reconfig = true;
+  TestEnsemble ensemble(options);
+  ASSERT_EQ(ensemble.start(1), "");
+  EXPECT_TRUE(ensemble.server(1).replica->state().config_text().ends_with("version=0"));
+}
 
 }  // namespace
 }  // namespace synod::replica

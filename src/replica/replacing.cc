@@ -112,10 +112,12 @@ void Replica::replace_tree(state::State& by, Time now) {
   note_config(now);
 }
 
-// A tree may know of a later membership than our files do: its log said so.
+// A tree may know of a later membership than our files do: its log said so. What has no version no
+// log ever said.
 void Replica::note_config(Time now) {
   if (options_.config_text.empty()) return;
-  if (options_.primary.allows_reconfig && state_->config_version() >= options_.config_version)
+  const Zxid version = state_->config_version();
+  if (options_.primary.allows_reconfig && version > Zxid{} && version >= options_.config_version)
     return;
   state_->set_config(options_.config_text, options_.config_version, now.wall);
 }

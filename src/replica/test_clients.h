@@ -94,6 +94,7 @@ inline std::string body_text(jute::OpCode type, BytesView body) {
     case OpCode::kCreateContainer:
     case OpCode::kCreateTtl:
     case OpCode::kGetData:
+    case OpCode::kReconfig:
       text = " " + test::quoted(in.view());
       text += stat();
       break;

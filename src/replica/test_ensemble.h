@@ -81,11 +81,13 @@ class TestEnsemble {
     options.seed = static_cast<std::uint64_t>(id);
     options.recovery.is_member = true;
     options.config_text = membership_.to_text();
-    auto opened =
-        Replica::open(server.files, server, server.host,
-                      std::make_unique<consensus::zab::Zab>(consensus::zab::Options{
-                          .self = {id}, .membership = membership_, .tick_ms = options_.tick_ms}),
-                      options, time);
+    auto opened = Replica::open(server.files, server, server.host,
+                                std::make_unique<consensus::zab::Zab>(consensus::zab::Options{
+                                    .self = {id},
+                                    .membership = membership_,
+                                    .is_reconfig_enabled = options.primary.allows_reconfig,
+                                    .tick_ms = options_.tick_ms}),
+                                options, time);
     if (!opened) return opened.error().text;
     server.replica = std::move(*opened);
     server.lane = &server.replica->add_lane();

@@ -458,12 +458,23 @@ class Loader {
     const auto id = parse_server_id(first_line);
     if (!id) return complain(first_line, "the number of this server, from 1 to 254");
     if (!config_.ensemble->members.contains(*id)) {
+      if (config_.ensemble->version != 0)
+        return complain(first_line, was_removed(*id, config_.ensemble->version));
       return complain(first_line, fmt::format("a number N that has a server.N line; there is no "
                                               "server.{}",
                                               id->value));
     }
     config_.my_id = *id;
     return {};
+  }
+
+  std::string was_removed(ServerId id, std::int64_t version) const {
+    return fmt::format(
+        "the number of a member; a reconfiguration removed server {}: version {:x} of the "
+        "membership, in {}, is without it. If it is to come back, put the server.N lines of the "
+        "members and its own in place of dynamicConfigFile in {}, start it, and run synod reconfig "
+        "--add; it brings itself up to date",
+        id.value, version, config_.dynamic_config_file.string(), input_.file->name);
   }
 
   // Java's rule: the server line names the listener; a clientPort beside it must say the same.

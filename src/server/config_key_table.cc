@@ -385,12 +385,15 @@ constexpr KeyRow kMembers[] = {
      .default_text = "1"},
     file("dynamicConfigFile", path(), &Config::dynamic_config_file,
          "The file with the server.N, group.N and weight.N lines, where they do not stand in this "
-         "one. The version is what its name ends with, in hexadecimal.")
+         "one. The version is what its name ends with, in hexadecimal. With reconfigEnabled the "
+         "server writes it, and this line, when the membership changes.")
         .with_default("none"),
     file("standaloneEnabled", boolean(), &Config::standalone_enabled,
-         "A single participant runs alone; `false` makes it an ensemble of one."),
+         "A single participant runs alone; `false` makes it an ensemble of one, which a reconfig "
+         "may then leave."),
     file("reconfigEnabled", boolean(), &Config::reconfig_enabled,
-         "Allow the operation `reconfig`."),
+         "Allow the operation `reconfig`: the membership changes while servers run (see "
+         "docs/ensembles.md)."),
     file("peerType", word(kPeerTypes), &Config::peer_type,
          "The role, as a hint: the server.N line has the say.")
         .with_default("as server.N says"),

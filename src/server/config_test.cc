@@ -522,6 +522,12 @@ TEST(ConfigMembership, MembersInAFileOfTheirOwn) {
   EXPECT_EQ(error_of(ensemble_input(lines, "1", "server.1=a:1:2\nversion=1")),
             "/zoo.cfg.dynamic.1f:2: version: \"1\" is not accepted: "
             "only server.N, group.N and weight.N in this file");
+  EXPECT_EQ(error_of(ensemble_input(lines, "9", kThree)),
+            "/data/myid: \"9\" is not accepted: the number of a member; a reconfiguration removed "
+            "server 9: version 1f of the membership, in /zoo.cfg.dynamic.1f, is without it. If it "
+            "is to come back, put the server.N lines of the members and its own in place of "
+            "dynamicConfigFile in zoo.cfg, start it, and run synod reconfig --add; it brings "
+            "itself up to date");
 }
 
 TEST(ConfigMembership, WarningsOfNumbersAndRoles) {

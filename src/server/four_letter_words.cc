@@ -34,9 +34,9 @@ std::string srvr(const ServerFacts& facts) {
 std::string quor(const QuorumFacts& facts) {
   return fmt::format(
       "server={}\nmode={}\nserving={}\nleader={}\nepoch={}\nzxid=0x{:x}\nvoters={}\nquorum={}\n"
-      "tolerated={}\n",
+      "tolerated={}\nversion={:x}\nconsensus={}\n",
       facts.self.value, facts.mode, facts.is_serving, facts.leader.value, facts.epoch,
-      facts.zxid.value, facts.voters, facts.quorum, facts.tolerated);
+      facts.zxid.value, facts.voters, facts.quorum, facts.tolerated, facts.version, facts.engine);
 }
 
 // Java's keys stay, as clients look for them by name, with what ZooKeeper says of a missing value.

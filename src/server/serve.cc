@@ -22,8 +22,8 @@
 #include "server/engine_record.h"
 #include "server/ensemble_setup.h"
 #include "server/four_letter_words.h"
+#include "server/membership_host.h"
 #include "server/posix_files.h"
-#include "server/quorum_math.h"
 #include "server/server_log.h"
 #include "server/status_line.h"
 
@@ -140,6 +140,7 @@ replica::Options replica_options(const Config& config) {
     options.max_pause_ms = std::int64_t{config.tick_time_ms} * config.sync_limit_ticks;
     options.config_text = config.ensemble->to_text();
     options.config_version = {config.ensemble->version};
+    options.min_voters = config.standalone_enabled ? 2 : 1;
   }
   options.leader_serves = config.leader_serves || !config.ensemble;
   options.has_local_sessions = config.local_sessions_enabled && config.ensemble.has_value();
@@ -239,6 +240,7 @@ class Server {
   std::unique_ptr<net::PeerLinks> peers_;  // null: this server is alone
   net::ReaderLocks locks_;
   std::unique_ptr<PosixFiles> files_;
+  std::unique_ptr<MembershipHost> host_;
   std::unique_ptr<replica::Replica> replica_;
   std::unique_ptr<net::ClientService> service_;
   ExitStatus status_ = ExitStatus::kDone;
@@ -272,6 +274,7 @@ ServerFacts Server::facts() {
   const std::lock_guard lock(quorum_mutex_);
   facts.quorum = quorum_;
   facts.quorum.zxid = applied;
+  if (peers_) host_->fill(facts.quorum);
   facts.proposal_sizes = proposal_sizes_;
   return facts;
 }
@@ -319,9 +322,7 @@ ExitStatus Server::make_peers() {
                 stop_for(ExitStatus::kCannotListenForPeers);
               }});
   quorum_.self = config.my_id;
-  quorum_.voters = config.ensemble->voter_count();
-  quorum_.quorum = quorum_size(*config.ensemble);
-  quorum_.tolerated = tolerated_failures(*config.ensemble);
+  quorum_.engine = config.consensus;
   return ExitStatus::kDone;
 }
 
@@ -359,7 +360,8 @@ ExitStatus Server::start() {
   files_ = std::make_unique<PosixFiles>([this](storage::IoToken token, Result<void> result) {
     service_->io_done(token, std::move(result));
   });
-  auto replica = replica::Replica::open(*files_, links, locks_, make_engine(config),
+  host_ = std::make_unique<MembershipHost>(locks_, *files_, config, options_.config_file);
+  auto replica = replica::Replica::open(*files_, links, *host_, make_engine(config),
                                         replica_options(config), net::now());
   if (!replica) {
     spdlog::error("{}", replica.error().text);

@@ -22,7 +22,8 @@ enum class ExitStatus : int {
 struct ServeOptions {
   LoadedConfig loaded;
   std::string source;           // of the configuration, for the first log line
-  bool is_first_steps = false;  // started without a file: print what to do next
+  std::string config_file;      // absolute; empty: started without one
+  bool is_first_steps = false;  // likewise: print what to do next
 };
 
 // Serves until SIGINT or SIGTERM, or until the log fails.

@@ -116,9 +116,9 @@ void OmniPaxosClaims::check_round(std::size_t server, omnipaxos::Ballot ballot,
 }
 
 void OmniPaxosClaims::check(std::size_t server, ServerId /*to*/, BytesView body) {
-  const auto sent = omnipaxos::decode(body);
-  if (!sent) return complain(server, "sends no message");
-  const omnipaxos::Message* const message = &sent->message;
+  const auto envelope = omnipaxos::decode(body);
+  if (!envelope) return complain(server, "sends no message");
+  const omnipaxos::Message* message = &envelope->message;
   if (const auto* prepare = std::get_if<omnipaxos::Prepare>(message)) {
     check_promise(server, prepare->ballot, "Prepare");
   } else if (const auto* promise = std::get_if<omnipaxos::Promise>(message)) {
