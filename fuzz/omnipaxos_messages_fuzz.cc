@@ -33,5 +33,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (const auto* fetched = std::get_if<Fetched>(&message)) check_entries(*fetched);
   if (const auto* accept = std::get_if<AcceptDecide>(&message)) check_entries(*accept);
+  if (const auto* segment = std::get_if<Segment>(&message)) check_entries(*segment);
   return 0;
 }

@@ -40,7 +40,7 @@ class NativeClaimsTest : public testing::Test {
   }
   void send(Bytes bytes) { claims_->effect(0, effect::Send{{1}, std::move(bytes)}); }
   void say(const raft::Message& message) { say_bytes(raft::encode(message)); }
-  void say(const omnipaxos::Message& message) { say_bytes(omnipaxos::encode(message)); }
+  void say(const omnipaxos::Message& message) { say_bytes(omnipaxos::encode({}, message)); }
   void say_bytes(const Bytes& message) {
     complaints_.clear();
     send(native::encode_frame(Bytes(1, '\0') + message));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -425,6 +426,28 @@ TEST_F(Reconfiguration, GoesOnWhereOnlyOneServerReachesAll) {
       << the().describe();
   the().heal_all();
   ASSERT_TRUE(settles());
+}
+
+// Segments of one log come from several servers at the same time; the leader does not do it alone.
+TEST_F(Reconfiguration, ANewServerFetchesFromSeveralThatHaveTheLog) {
+  begin({.spares = 1, .memory_entries = 10'000});
+  for (int i = 0; i < 6'000; ++i) {
+    the().write();
+    if (i % 50 == 0) the().run_for(2);
+  }
+  ASSERT_TRUE(settles());
+  const NodeId leader = *the().serving_leader();
+  std::map<NodeId, int> segments;
+  the().on_message = [&](NodeId from, NodeId to, const Message& message) {
+    if (to == 4 && std::holds_alternative<Segment>(message)) ++segments[from];
+  };
+  reconfigure(servers({1, 2, 3, 4}));
+  the().on_message = nullptr;
+  EXPECT_GE(segments.size(), 2U);
+  int all = 0;
+  for (const auto& [from, count] : segments) all += count;
+  EXPECT_GE(all, 6) << "a thousand entries each";
+  EXPECT_LT(segments[leader], all);
 }
 
 // ---- random schedules --------------------------------------------------------------------------
