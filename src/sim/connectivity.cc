@@ -89,9 +89,11 @@ class Measured {
     if (lag() > 0) {
       world_.block(who[0], who[graph.leader], true);
       recorder_.mark_now("behind");
+      const auto is_behind = [&] {
+        return world_.ghost().last_logged(who[0]) < world_.ghost().last_committed();
+      };
       world_.run_for(lag());
-      if (world_.ghost().last_logged(who[0]) >= world_.ghost().last_committed())
-        world_.complain("whoever is to lead is not behind");
+      if (!world_.run_until(is_behind, lag())) world_.complain("whoever is to lead is not behind");
     }
     for (std::size_t a = 0; a < graph.servers; ++a)
       for (std::size_t b = a + 1; b < graph.servers; ++b)
