@@ -23,8 +23,10 @@ synod_folder(NAME primary SANS_IO DEPS state)
 synod_folder(NAME replica SANS_IO DEPS primary state storage consensus TEST_DEPS consensus/solo consensus/zab
              LIBS OpenSSL::Crypto)
 synod_folder(NAME sim/check DEPS jute LIBS Boost::json)
-synod_folder(NAME sim DEPS replica consensus/zab consensus/raft consensus/omnipaxos consensus/solo sim/check)
+synod_folder(NAME sim/models SANS_IO DEPS consensus/native consensus/omnipaxos TEST_DEPS consensus/cluster)
+synod_folder(NAME sim DEPS replica consensus/zab consensus/raft consensus/omnipaxos consensus/solo sim/check sim/models)
+synod_folder(NAME sim/report DEPS sim)
 synod_folder(NAME net DEPS replica LIBS synod_asio OpenSSL::SSL PCH asio)
 synod_folder(NAME server DEPS net consensus/solo consensus/zab consensus/raft consensus/omnipaxos
              LIBS synod_asio spdlog::spdlog Boost::json PCH asio)
-synod_folder(NAME cli DEPS server sim LIBS CLI11::CLI11)
+synod_folder(NAME cli DEPS server sim sim/report LIBS CLI11::CLI11)

@@ -5,7 +5,9 @@ check_layers.py [root]: the rules are
   - a file in src/<folder> includes its own folder, its DEPS, and what those may include;
   - tests and what serves only them (*_test.cc, test_*) also their folder's TEST_DEPS;
   - "quoted" includes are ours and start at src/; every folder of src/ with code stands in the list;
-  - a SANS_IO folder reads no header that waits, locks, logs or touches the system, tests excepted.
+  - a SANS_IO folder reads no header that waits, locks, logs or touches the system, tests excepted;
+  - what lies beside or below the engines' common face names none of them, in comments neither
+    (ENGINE_BLIND); tests may, for they run a replica with a real one.
 """
 import re
 import sys
@@ -21,6 +23,11 @@ BARRED_FROM_SANS_IO = re.compile(
     r"|fstream|iostream|filesystem|fcntl\.h|unistd\.h|sys/.*|netinet/.*|arpa/.*"
     r"|boost/(asio|beast)[./].*|spdlog/.*"
 )
+
+# Nothing here is to depend on which engine agrees: it knows consensus/engine.h at most.
+# `kRaft` counts, `linearizable` and `draft` do not.
+ENGINE_WORD = re.compile(r"(?<![A-Za-z])k?(Zab|zab|ZAB|Raft|raft|RAFT|FLE)(?![a-z])|(?i:paxos|ballot)")
+ENGINE_BLIND = {"state", "primary", "storage", "replica"}
 
 
 def read_floors(text):
@@ -74,6 +81,15 @@ def barred_arrow(floors, path, bracket, target):
     return None if to in allowed else f'{folder} must not include {to}: "{target}"'
 
 
+def named_engine(path, line):
+    """Why the line in the file at `path` (from src/) may not stand there; None if it may."""
+    folder = path.split("/")[0]
+    if folder not in ENGINE_BLIND or TEST_FILE.fullmatch(path):
+        return None
+    found = ENGINE_WORD.search(line)
+    return found and f'{folder} must not name an engine: "{found.group()}"'
+
+
 def check(root):
     """Every complaint about the tree, as "file:line: reason"."""
     floors = read_floors((root / "cmake/floors.cmake").read_text())
@@ -89,6 +105,8 @@ def check(root):
             if found := INCLUDE.match(line):
                 if reason := barred_arrow(floors, path, *found.groups()):
                     complaints.append(f"src/{path}:{number}: {reason}")
+            if reason := named_engine(path, line):
+                complaints.append(f"src/{path}:{number}: {reason}")
     return complaints
 
 

@@ -72,6 +72,14 @@ class CheckLayers(unittest.TestCase):
         self.accepts("state/a.cc", "#include <boost/unordered/unordered_flat_map.hpp>\n")
         self.accepts("state/a_test.cc", "#include <thread>\n")
 
+    def test_who_is_below_the_engines_names_none(self):
+        for line in ("// Zab's SNAP", "Engine::kRaft", "raft_links()", "// omni-paxos", "Ballot b;"):
+            self.refuses("state/a.h", f"#pragma once\n{line}\n",
+                         "src/state/a.h:2: state must not name an engine")
+        self.accepts("state/a.h", "// linearizable, in a first draft: reads=linearizable\n")
+        self.accepts("state/a_test.cc", "// Under Zab.\n")
+        self.accepts("consensus/a.h", "// Zab and Raft\n")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -26,6 +26,14 @@ class Failed(Exception):
     """A server does not start, or has ended by itself."""
 
 
+def compiled(name, work):
+    """A tool of this folder, built anew where its source has changed."""
+    source, binary = HERE / f"{name}.cc", work / name
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["g++", "-std=c++23", "-O2", f"-I{ROOT / 'src'}", str(source), "-o", str(binary)], check=True)
+    return binary
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -187,6 +195,16 @@ class Echo(Server):
         return self
 
 
+ENGINES = ("zab", "raft", "omnipaxos")
+
+
+def three(folder, kind, config):
+    """An ensemble of three: of Java's servers, or of Synod's by an engine."""
+    if kind in ENGINES:
+        return ensemble.Ensemble(folder, {sid: "synod" for sid in (1, 2, 3)}, {**config, "consensus": kind})
+    return ensemble.Ensemble(folder, {sid: kind for sid in (1, 2, 3)}, config, java=ensemble.JAVA_AS_INSTALLED)
+
+
 class Three:
     """An ensemble of three as if it were one server: ports and process ids are lists, the load is dealt to all."""
 
@@ -198,8 +216,7 @@ class Three:
 
     def start(self):
         # tickTime and limits are those of ZooKeeper's sample configuration; forceSync stays on.
-        self.members = ensemble.Ensemble(self.folder, {sid: self.kind for sid in (1, 2, 3)},
-                                         {"tickTime": 2000, "initLimit": 10, "syncLimit": 5}, java=ensemble.JAVA_AS_INSTALLED)
+        self.members = three(self.folder, self.kind, {"tickTime": 2000, "initLimit": 10, "syncLimit": 5})
         self.members.start()
         return self
 
@@ -231,7 +248,15 @@ class ThreeZooKeepers(Three):
 
 
 class ThreeSynods(Three):
-    name, kind = "synod3", "synod"
+    name, kind = "synod3", "zab"
 
 
-ALL = {kind.name: kind for kind in (ZooKeeper, Synod, Redis, Echo, ThreeZooKeepers, ThreeSynods)}
+class ThreeOnRaft(Three):
+    name, kind = "raft3", "raft"
+
+
+class ThreeOnOmniPaxos(Three):
+    name, kind = "omnipaxos3", "omnipaxos"
+
+
+ALL = {kind.name: kind for kind in (ZooKeeper, Synod, Redis, Echo, ThreeZooKeepers, ThreeSynods, ThreeOnRaft, ThreeOnOmniPaxos)}

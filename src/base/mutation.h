@@ -31,7 +31,7 @@ enum class Mutation : std::uint8_t {
   kLeaderCountsItselfEarly,  // the leader counts itself before its own flush
   kVoteBeforeFlush,          // a vote claims what is not on disk
   // consensus.md 3.12, 3.13: Raft
-  kRaftVoteNotDurable,           // a vote leaves before it is on disk (rare)
+  kRaftVoteNotDurable,           // a vote leaves before it is on disk
   kRaftTwoVotesInATerm,          // whom this server voted for in the term is not looked at
   kRaftPriorTermByCounting,      // an entry of an earlier term commits by counting (rare)
   kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have
@@ -45,6 +45,9 @@ enum class Mutation : std::uint8_t {
   kCompareLengthOnly,  // the longest log wins, whatever round accepted it (rare)
   kRoundBeforeLog,     // the accepted round is on disk before the log that was accepted in it
   kAcceptOverGap,      // a broken link is taken up again where it was, with what it lost left out
+  // quorum-protocol 6: changes of Zab's membership
+  kZabNewQuorumIsEnough,  // a change, and what is behind it, takes the new quorum alone (rare)
+  kZabLeadsWhoKnowsMore,  // who knows of a newer membership is led and voted for (rare)
   // consensus.md 4.11: its stop-signs
   kBeyondStopSign,     // a leader goes on proposing behind the stop-sign (rare)
   kUndecidedStopSign,  // the next configuration starts when the stop-sign is logged (rare)
@@ -60,6 +63,7 @@ enum class Mutation : std::uint8_t {
   kLeadsAlone,           // 30: a leader that no quorum hears goes on
   kReadIndexUnasked,     // 30: a leader answers reads without asking whether it still leads (rare)
   kWipedVotes,           // NuRaft#185: a server votes and counts though it forgot what it said
+  kSerialUnchecked,      // Raft 8: a command is repeated without asking whether it was executed
 };
 
 struct MutationName {
@@ -96,6 +100,8 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kCompareLengthOnly, "omni-compare-length-only"},
     MutationName{Mutation::kRoundBeforeLog, "omni-round-before-log"},
     MutationName{Mutation::kAcceptOverGap, "omni-accept-over-gap"},
+    MutationName{Mutation::kZabNewQuorumIsEnough, "zab-new-quorum-is-enough"},
+    MutationName{Mutation::kZabLeadsWhoKnowsMore, "zab-leads-who-knows-more"},
     MutationName{Mutation::kBeyondStopSign, "omni-beyond-stop-sign"},
     MutationName{Mutation::kUndecidedStopSign, "omni-undecided-stop-sign"},
     MutationName{Mutation::kZxidBeforeEpoch, "zxid-before-epoch"},
@@ -109,6 +115,7 @@ inline constexpr std::array kMutationNames{
     MutationName{Mutation::kLeadsAlone, "leads-alone"},
     MutationName{Mutation::kReadIndexUnasked, "read-index-unasked"},
     MutationName{Mutation::kWipedVotes, "wiped-votes"},
+    MutationName{Mutation::kSerialUnchecked, "serial-unchecked"},
 };
 
 #ifdef SYNOD_MUTANTS

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "cli/check_history.h"
-#include "cli/connectivity_command.h"
+#include "cli/convert_command.h"
 #include "cli/mutation_hunt.h"
 #include "cli/reconfig_command.h"
 #include "cli/scenario_command.h"
@@ -58,15 +58,25 @@ int complain(const server::ConfigError& error) {
 
 void add_sim_options(CLI::App& command, SimOptions& options) {
   command.require_subcommand(0, 1);
-  command.add_option("--engine", options.engine, "zab, raft, omnipaxos, or solo (one server)");
+  command
+      .add_option("--scenario", options.scenarios,
+                  "quorum-loss, constrained-election, chained, howard-abraham, nuraft: which "
+                  "engine\ngoes on when links are cut so, and how soon; with --engine, --seeds "
+                  "(20), --first-seed")
+      ->delimiter(',');
+  command.add_option("--engine", options.engine, "zab (the default), raft, omnipaxos, or solo");
   command.add_option("--servers", options.servers, "that vote");
   command.add_option("--observers", options.observers, "that do not");
-  command.add_option("--seeds", options.seeds, "how many runs");
+  command.add_option("--spares", options.spares,
+                     "that are no members at first; with any, the membership changes all the time");
+  command.add_option("--seeds", options.seeds, "how many runs (100; 20 in a report)");
   command.add_option("--first-seed", options.first_seed, "of so many in a row");
   command.add_option("--faults", options.faults, "all, none, or kinds: kill,power-cut,…");
   command.add_option("--only", options.only, "of the faults drawn, those with these numbers");
   command.add_option("--seconds", options.seconds, "simulated, before everything is healed");
   command.add_option("--jobs", options.jobs, "processes");
+  command.add_option("--report", options.report,
+                     "a file: an HTML page with who led, what was committed, and bytes per link");
   command.add_flag("--trace", options.is_traced, "one seed, and all that happens");
   command.add_flag("--verbose", options.is_verbose, "a line for each seed");
 }
@@ -94,10 +104,15 @@ std::expected<server::ConfigInput, server::ConfigError> config_input(
   return input;
 }
 
-int serve(const std::vector<std::string>& words, const std::vector<std::string>& properties) {
+std::expected<server::LoadedConfig, server::ConfigError> load(
+    const std::vector<std::string>& words, const std::vector<std::string>& properties) {
   const auto input = config_input(words, properties);
-  if (!input) return complain(input.error());
-  auto loaded = server::load_config(*input);
+  if (!input) return std::unexpected(input.error());
+  return server::load_config(*input);
+}
+
+int serve(const std::vector<std::string>& words, const std::vector<std::string>& properties) {
+  auto loaded = load(words, properties);
   if (!loaded) return complain(loaded.error());
   const bool is_plain = words.empty();
   const bool has_file = words.size() == 1;
@@ -109,9 +124,7 @@ int serve(const std::vector<std::string>& words, const std::vector<std::string>&
 }
 
 int check(const std::vector<std::string>& words, const std::vector<std::string>& properties) {
-  const auto input = config_input(words, properties);
-  if (!input) return complain(input.error());
-  const auto loaded = server::load_config(*input);
+  const auto loaded = load(words, properties);
   if (!loaded) return complain(loaded.error());
   for (const server::Warning& warning : loaded->warnings)
     fmt::print("{}\n", server::to_string(warning));
@@ -238,6 +251,28 @@ void add_membership(CLI::App& app, Action& action) {
   swap_command->add_option("new", swapped->joining, "server.N=host:port:port[:role];clientPort")
       ->required();
   on_parsed<ReplaceOptions>(*swap_command, action, swapped, replace);
+
+void add_convert(CLI::App& app, const CommandLine& line, Action& action) {
+  const CLI::IsMember is_engine({"zab", "raft", "omnipaxos"});
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* command = app.add_subcommand("convert", kConvertHelp);
+  command->add_option("--to", options->to, "the new engine: zab, raft or omnipaxos")
+      ->required()
+      ->check(is_engine);
+  command
+      ->add_option("--from", options->from,
+                   "the old engine, of directories that do not say (else they are zab's)")
+      ->check(is_engine);
+  command->add_option("--lost", options->lost, "a member whose directory is gone; again for others")
+      ->allow_extra_args(false);
+  command->add_flag("--dry-run", options->is_dry_run, "say what would be done, and change nothing");
+  command->add_flag("--accept-lost-writes", options->accepts_lost_writes,
+                    "go on without a quorum: what was acknowledged may be gone");
+  command->add_option("member", options->members, "each member's zoo.cfg or data directory")
+      ->required();
+  on_parsed<ConvertOptions>(*command, action, options, [&line](const ConvertOptions& given) {
+    return convert(given, [&](const std::string& file) { return load({file}, line.properties); });
+  });
 }
 
 void add_scenarios(CLI::App& sim, Action& action) {
@@ -254,16 +289,6 @@ void add_scenarios(CLI::App& sim, Action& action) {
                     "switch off the rule that each guards: it must fail then");
 #endif
   on_parsed<ScenarioOptions>(*command, action, options, play_scenarios);
-}
-
-void add_connectivity(CLI::App& sim, Action& action) {
-  auto options = std::make_shared<ConnectivityOptions>();
-  CLI::App* command = sim.add_subcommand(
-      "connectivity",
-      "Which engine goes on when only one server still reaches a quorum, and how soon.");
-  command->add_option("--seeds", options->seeds, "runs of each engine with each cut");
-  command->add_option("--first-seed", options->first_seed, "of so many in a row");
-  on_parsed<ConnectivityOptions>(*command, action, options, connectivity);
 }
 
 void add_check_history(CLI::App& sim, Action& action) {
@@ -285,11 +310,11 @@ void add_sim(CLI::App& app, Action& action) {
       "sim",
       "Run an ensemble and its clients in simulation, with faults; and what judges its runs.\n"
       "  synod sim --servers 5 --seeds 1000 --faults all\n"
+      "  synod sim --scenario quorum-loss,constrained-election,chained --seeds 200\n"
       "A seed is the whole run. Exit status: 0 all passed, 1 some failed, 2 bad use.");
   auto options = std::make_shared<SimOptions>();
   add_sim_options(*command, *options);
   add_scenarios(*command, action);
-  add_connectivity(*command, action);
   add_check_history(*command, action);
 #ifdef SYNOD_MUTANTS
   auto hunted = std::make_shared<HuntOptions>();
@@ -298,7 +323,7 @@ void add_sim(CLI::App& app, Action& action) {
   command->add_option("--cpu-seconds", hunted->cpu_seconds, "then it gives up");
   on_parsed<SimOptions>(*command, action, options, [hunted](const SimOptions& given) {
     if (hunted->mutation.empty()) return sim(given);
-    hunted->engine = given.engine;
+    hunted->engine = given.engine.empty() ? "zab" : given.engine;
     hunted->servers = given.servers;
     hunted->first_seed = given.first_seed;
     return hunt(*hunted);
@@ -321,6 +346,8 @@ int run(int argc, const char* const* argv) {
   add_serve(app, line, action);
   add_questions(app, line, action);
   add_membership(app, action);
+
+  add_convert(app, line, action);
   add_sim(app, action);
   try {
     std::ranges::reverse(line.arguments);  // as the library wants them

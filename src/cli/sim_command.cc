@@ -16,6 +16,8 @@
 #include <sstream>
 #include <utility>
 
+#include "cli/connectivity_command.h"
+#include "cli/report_command.h"
 #include "server/four_letter_words.h"
 #include "sim/simulation.h"
 
@@ -66,6 +68,7 @@ std::optional<RunOptions> run_options(const SimOptions& options) {
   RunOptions run{.engine = options.engine,
                  .servers = options.engine == "solo" ? 1 : options.servers,
                  .observers = options.engine == "solo" ? 0 : options.observers,
+                 .spares = options.engine == "solo" ? 0 : options.spares,
                  .seed = options.first_seed,
                  .duration = options.seconds * sim::kSecond,
                  .faults = *faults,
@@ -80,12 +83,24 @@ std::optional<RunOptions> run_options(const SimOptions& options) {
   return run;
 }
 
-std::string replay_command(const SimOptions& options, std::uint64_t seed, const std::string& only) {
+// What makes these runs again.
+std::string command_line(const SimOptions& options, std::uint64_t first_seed, std::uint64_t seeds,
+                         const std::string& only) {
   return fmt::format(
-      "synod sim --engine {} --servers {} --observers {} --seeds 1 --first-seed {} --seconds {} "
-      "--faults {}{} --trace",
-      options.engine, options.servers, options.observers, seed, options.seconds, options.faults,
-      only.empty() ? "" : " --only " + only);
+      "synod sim --engine {} --servers {} --observers {} --spares {} --seeds {} --first-seed {} "
+      "--seconds {} --faults {}{}",
+      options.engine, options.servers, options.observers, options.spares, seeds, first_seed,
+      options.seconds, options.faults, only.empty() ? "" : " --only " + only);
+}
+
+std::string replay_command(const SimOptions& options, std::uint64_t seed, const std::string& only) {
+  return command_line(options, seed, 1, only) + " --trace";
+}
+
+std::string report_command(const SimOptions& options) {
+  return fmt::format("{} --report {}",
+                     command_line(options, options.first_seed, options.seeds, options.only),
+                     options.report);
 }
 
 // ---- a run in a child process -----------------------------------------------------------------
@@ -106,11 +121,11 @@ std::uint64_t cpu_us_so_far() {
 // One line of numbers, then one for each violation, with line ends turned into \1.
 std::string encode(const Result& result) {
   const RunReport& report = result.report;
-  std::string text =
-      fmt::format("R {} {} {} {} {} {} {} {} {} {} {} {}", result.seed, result.cpu_us, report.hash,
-                  report.simulated, report.requests, report.committed, report.leader_changes,
-                  report.counts.snaps, report.counts.truncs, report.counts.diffs,
-                  report.counts.restarts, report.violations.size());
+  std::string text = fmt::format("R {} {} {} {} {} {} {} {} {} {} {} {} {}", result.seed,
+                                 result.cpu_us, report.hash, report.simulated, report.requests,
+                                 report.committed, report.leader_changes, report.reconfigurations,
+                                 report.counts.snaps, report.counts.truncs, report.counts.diffs,
+                                 report.counts.restarts, report.violations.size());
   for (const std::uint64_t count : report.counts.faults) text += fmt::format(" {}", count);
   text += '\n';
   for (std::string violation : report.violations) {
@@ -127,8 +142,9 @@ std::optional<std::pair<Result, std::size_t>> decode(const std::string& line) {
   RunReport& report = result.report;
   std::size_t violations = 0;
   in >> mark >> result.seed >> result.cpu_us >> report.hash >> report.simulated >>
-      report.requests >> report.committed >> report.leader_changes >> report.counts.snaps >>
-      report.counts.truncs >> report.counts.diffs >> report.counts.restarts >> violations;
+      report.requests >> report.committed >> report.leader_changes >> report.reconfigurations >>
+      report.counts.snaps >> report.counts.truncs >> report.counts.diffs >>
+      report.counts.restarts >> violations;
   for (std::uint64_t& count : report.counts.faults) in >> count;
   if (mark != "R" || !in) return std::nullopt;
   return std::pair{std::move(result), violations};
@@ -260,6 +276,7 @@ struct Tally {
   sim::Micros shortest = sim::Micros{INT64_MAX};  // likewise
   std::uint64_t committed = 0;
   std::uint64_t leader_changes = 0;
+  std::uint64_t reconfigurations = 0;
   std::uint64_t restarts = 0;
   std::uint64_t with_snap = 0;
   std::uint64_t with_trunc = 0;
@@ -278,6 +295,7 @@ struct Tally {
     shortest = std::min(shortest, report.simulated);
     committed += report.committed;
     leader_changes += report.leader_changes;
+    reconfigurations += report.reconfigurations;
     restarts += report.counts.restarts;
     with_snap += report.counts.snaps > 0 ? 1 : 0;
     with_trunc += report.counts.truncs > 0 ? 1 : 0;
@@ -299,8 +317,9 @@ void tell_summary(Tally& tally) {
       tally.requests, tally.committed);
   fmt::print("each seed: at least {} s and {} requests\n", tally.shortest / sim::kSecond,
              tally.fewest_requests);
-  fmt::print("{} leaders began to serve, {} servers started\n", tally.leader_changes,
-             tally.restarts);
+  fmt::print(
+      "{} leaders began to serve, {} servers started, {} memberships took the place of others\n",
+      tally.leader_changes, tally.restarts, tally.reconfigurations);
   fmt::print("seeds with SNAP {:.0f} %, TRUNC {:.0f} %, DIFF {:.0f} %\n", share(tally.with_snap),
              share(tally.with_trunc), share(tally.with_diff));
   fmt::print("{:<20} {:>7} {:>7}\n", "fault", "seeds", "median");
@@ -381,9 +400,28 @@ void run_seeds(const SimOptions& options, const RunOptions& run, Tally& tally,
 
 }  // namespace
 
-int sim(const SimOptions& options) {
+int sim(const SimOptions& given) {
+  SimOptions options = given;
+  const bool is_few = !options.scenarios.empty() || !options.report.empty();
+  if (options.seeds == 0) options.seeds = is_few ? 20 : 100;
+  if (!options.report.empty() && options.seeds < kReportSeedsMin) {
+    fmt::print(stderr, "a report wants {} seeds at least\n", kReportSeedsMin);
+    return kBadUse;
+  }
+  if (!options.scenarios.empty())
+    return connectivity({.scenarios = options.scenarios,
+                         .engine = options.engine,
+                         .seeds = options.seeds,
+                         .first_seed = options.first_seed,
+                         .report = options.report});
+  if (options.engine.empty()) options.engine = "zab";
   const auto run = run_options(options);
   if (!run) return kBadUse;
+  if (!options.report.empty())
+    return report_runs({.run = *run,
+                        .seeds = options.seeds,
+                        .file = options.report,
+                        .command = report_command(options)});
   if (options.is_traced) return trace(*run);
   Tally tally;
   std::vector<Result> failures;

@@ -410,8 +410,8 @@ constexpr KeyRow kMembers[] = {
 constexpr KeyRow kElection[] = {
     file("consensus", word(kEngines), &Config::consensus,
          "How an ensemble agrees: `zab` as ZooKeeper does, and with it; `raft` and `omnipaxos` "
-         "among "
-         "Synod's own servers. The same for all of them, and for good: see docs/ensembles.md."),
+         "among Synod's own servers. The same for all of them, and changed by `synod convert` "
+         "only: see docs/ensembles.md."),
     file("electionTimeout", whole(10, kIntMax, "milliseconds"), &Config::election_timeout_ms,
          "With `raft` and `omnipaxos`: without a word from the leader for so long (in Raft up to "
          "twice that) another one is sought."),

@@ -8,16 +8,18 @@
 #include <iterator>
 #include <string>
 
+#include "server/posix_files.h"
+
 namespace synod::server {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-class EngineRecord : public testing::Test {
+class EngineRecordTest : public testing::Test {
  protected:
-  EngineRecord() { fs::create_directories(data_ / "version-2"); }
-  ~EngineRecord() override { fs::remove_all(data_.parent_path()); }
+  EngineRecordTest() { fs::create_directories(data_ / "version-2"); }
+  ~EngineRecordTest() override { fs::remove_all(data_.parent_path()); }
 
   // Empty, or why not.
   std::string start(const std::string& engine) {
@@ -38,14 +40,14 @@ class EngineRecord : public testing::Test {
   const fs::path logs_ = data_.parent_path() / "logs";
 };
 
-TEST_F(EngineRecord, ZabLeavesZooKeepersDirectoriesAlone) {
+TEST_F(EngineRecordTest, ZabLeavesZooKeepersDirectoriesAlone) {
   EXPECT_EQ(start("zab"), "");
   touch(data_ / "version-2/snapshot.0");
   EXPECT_EQ(start("zab"), "");
   EXPECT_FALSE(fs::exists(data_ / "consensus"));
 }
 
-TEST_F(EngineRecord, TheFirstStartDecides) {
+TEST_F(EngineRecordTest, TheFirstStartDecides) {
   EXPECT_EQ(start("raft"), "");
   EXPECT_EQ(recorded(), "raft\n");
   EXPECT_EQ(start("raft"), "");
@@ -58,13 +60,30 @@ TEST_F(EngineRecord, TheFirstStartDecides) {
   EXPECT_EQ(recorded(), "omnipaxos\n");
 }
 
-TEST_F(EngineRecord, WhatIsThereWithoutARecordIsZabs) {
+TEST_F(EngineRecordTest, WhatIsThereWithoutARecordIsZabs) {
   touch(logs_ / "version-2/log.1");
   EXPECT_THAT(start("raft"), HasSubstr("belongs to the consensus engine zab"));
   EXPECT_FALSE(fs::exists(data_ / "consensus"));
 }
 
-TEST_F(EngineRecord, ARecordThatCannotBeReadIsNotGuessed) {
+TEST_F(EngineRecordTest, NobodyStartsHalfWay) {
+  PosixFiles files([](storage::IoToken /*token*/, Result<void> /*result*/) {});
+  const EngineRecord half_way{"zab", "raft", 0x4e0c52f1a9d3b786};
+  ASSERT_TRUE(files.perform(write_engine_record(data_.string(), half_way, {1})));
+  EXPECT_EQ(*read_engine_record(files, data_.string()), half_way);
+  for (const char* engine : {"zab", "raft", "omnipaxos"})
+    EXPECT_THAT(start(engine), HasSubstr("a conversion was interrupted")) << "though it is empty";
+  EXPECT_FALSE(check_not_converting(data_)) << "nor on its own";
+  const EngineRecord whole{"raft", "", 0x4e0c52f1a9d3b786};
+  ASSERT_TRUE(files.perform(write_engine_record(data_.string(), whole, {1})));
+  EXPECT_TRUE(check_not_converting(data_));
+  EXPECT_EQ(recorded(), "raft\nconversion 4e0c52f1a9d3b786\n");
+  touch(data_ / "version-2/snapshot.0");
+  EXPECT_EQ(start("raft"), "");
+  EXPECT_THAT(start("zab"), HasSubstr("empty the directory"));
+}
+
+TEST_F(EngineRecordTest, ARecordThatCannotBeReadIsNotGuessed) {
   std::ofstream(data_ / "consensus").close();
   EXPECT_THAT(start("raft"), HasSubstr("cannot be read"));
 }

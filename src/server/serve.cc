@@ -348,12 +348,12 @@ bool Server::lock_directories() {
 ExitStatus Server::start() {
   const Config& config = options_.loaded.config;
   if (!lock_directories()) return ExitStatus::kBadDataDirectory;
-  if (config.ensemble) {
-    const auto recorded = record_engine(config.data_dir, config.data_log_dir, config.consensus);
-    if (!recorded) {
-      spdlog::error("{}", recorded.error().text);
-      return ExitStatus::kBadDataDirectory;
-    }
+  const auto recorded = config.ensemble
+                            ? record_engine(config.data_dir, config.data_log_dir, config.consensus)
+                            : check_not_converting(config.data_dir);
+  if (!recorded) {
+    spdlog::error("{}", recorded.error().text);
+    return ExitStatus::kBadDataDirectory;
   }
   if (const ExitStatus made = make_peers(); made != ExitStatus::kDone) return made;
   replica::Links& links = peers_ ? static_cast<replica::Links&>(*peers_) : no_links_;

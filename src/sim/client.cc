@@ -99,6 +99,7 @@ Client::Client(std::int32_t number, std::uint64_t seed, ClientOptions options, T
       notebook_(notebook),
       dice_(dice(seed, Part::kClient, static_cast<std::uint64_t>(number))) {
   negotiated_ms_ = options_.timeout_ms;
+  if (options_.runs_commands) commands_.emplace(number_);
 }
 
 void Client::start() {
@@ -232,6 +233,14 @@ void Client::set_watches_again() {
   pending_.push_back({.operation = kNone, .type = OpCode::kSetWatches, .xid = kSetWatchesXid});
 }
 
+void Client::reconfigure(const std::string& members) {
+  if (phase_ != Phase::kThere || is_closing_) return;
+  const std::int32_t xid = ++last_xid_;
+  send_request(xid, OpCode::kReconfig,
+               jute::encode(jute::ReconfigRequest{std::nullopt, std::nullopt, members, -1}));
+  pending_.push_back({.operation = kNone, .type = OpCode::kReconfig, .xid = xid});
+}
+
 // ---- what comes back --------------------------------------------------------------------------
 
 void Client::reply(BytesView frame) {
@@ -254,6 +263,11 @@ void Client::reply(BytesView frame) {
 }
 
 void Client::complete(const Pending& pending, ErrorCode error, Zxid zxid, jute::Reader& in) {
+  if (pending.type == OpCode::kReconfig) {
+    trace_.line([&] {
+      return fmt::format("c{} < reconfig: error {}", number_, static_cast<std::int32_t>(error));
+    });
+  }
   if (pending.operation == kNone) return;
   check::Operation& operation = notebook_.history.operations[pending.operation];
   ++answered_;
@@ -274,6 +288,7 @@ void Client::complete(const Pending& pending, ErrorCode error, Zxid zxid, jute::
       made_.push_back(action.created_path);
   });
   note_watch(operation);
+  if (commands_) commands_->answered(operation);
   if (probe_left_ > 0 && operation.outcome == check::Outcome::kOk && --probe_left_ == 0)
     is_probed_ = true;
   if (operation.kind == Kind::kCloseSession) {
@@ -371,6 +386,7 @@ void Client::think() {
 }
 
 void Client::ask() {
+  if (commands_) return ask_command();
   if (dice_.per_mille(options_.reads_per_mille)) {
     return dice_.below(4) == 0 ? ask_synced_read() : ask_read();
   }
@@ -476,7 +492,6 @@ void Client::ask_synced_read() {
 void Client::ask_multi() {
   check::Operation operation;
   operation.kind = Kind::kMulti;
-  Bytes record;
   for (std::uint64_t left = 1 + dice_.below(3); left > 0; --left) {
     check::Action part;
     constexpr Kind kKinds[] = {Kind::kCreate, Kind::kDelete, Kind::kSetData, Kind::kCheck};
@@ -484,13 +499,28 @@ void Client::ask_multi() {
     part.path = node();
     if (part.kind == Kind::kCreate || part.kind == Kind::kSetData) part.value = value();
     if (part.kind != Kind::kCreate) part.version = version_of(part.path);
+    operation.parts.push_back(std::move(part));
+  }
+  begin_multi(std::move(operation));
+}
+
+void Client::begin_multi(check::Operation operation) {
+  Bytes record;
+  for (const check::Action& part : operation.parts) {
     const auto [type, bytes] = record_of(part, false);
     jute::append(record, jute::MultiHeader{static_cast<std::int32_t>(type), false, -1});
     record += bytes;
-    operation.parts.push_back(std::move(part));
   }
   jute::append(record, jute::kMultiEnd);
   begin(std::move(operation), OpCode::kMulti, record);
+}
+
+void Client::ask_command() {
+  if (!pending_.empty()) return;
+  check::Operation operation = commands_->next();
+  if (operation.kind == Kind::kMulti) return begin_multi(std::move(operation));
+  const auto [type, record] = record_of(operation, false);
+  begin(std::move(operation), type, record);
 }
 
 void Client::ask_close() {

@@ -15,6 +15,7 @@
 #include "jute/codec.h"
 #include "jute/opcode.h"
 #include "sim/check/history.h"
+#include "sim/commands.h"
 #include "sim/ghost.h"
 #include "sim/network.h"
 #include "sim/timeline.h"
@@ -32,6 +33,7 @@ struct ClientOptions {
   std::size_t nodes = 4;         // by name, in each directory
   bool is_idle = false;          // it only pings
   bool is_linearizable = false;  // it asks for reads of that kind
+  bool runs_commands = false;    // it asks for nothing else, one after the other
   std::uint64_t reads_per_mille = 400;
   std::size_t value_bytes = 40;
 };
@@ -57,6 +59,10 @@ class Client final : private Process {
   // A write, a sync and a read, wherever it is connected; is_probed() once all are answered well.
   void probe();
   [[nodiscard]] bool is_probed() const { return is_probed_; }
+  // Asks for these members, if it is connected; what comes of it nobody is told.
+  void reconfigure(const std::string& members);
+  // Null: it runs none.
+  [[nodiscard]] const Commands* commands() const { return commands_ ? &*commands_ : nullptr; }
   // Asks the server whose reply it is to be connected to (tests, scenarios).
   void prefer(std::optional<std::size_t> server) { preferred_ = server; }
 
@@ -103,6 +109,8 @@ class Client final : private Process {
   void ask_read();
   void ask_synced_read();
   void ask_multi();
+  void ask_command();
+  void begin_multi(check::Operation operation);
   void ask_close();
   void read(check::Kind kind, const std::string& path, bool is_watching);
   [[nodiscard]] std::string directory();
@@ -142,6 +150,7 @@ class Client final : private Process {
 
   std::map<std::string, std::int32_t> versions_;  // as last seen
   std::vector<std::string> made_;                 // sequential nodes of its own
+  std::optional<Commands> commands_;
   std::uint64_t values_ = 0;
   std::uint64_t answered_ = 0;
   bool is_probing_ = false;

@@ -2,14 +2,40 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "consensus/zab/options.h"
+#include "sim/recorder.h"
 #include "sim/world.h"
 
 namespace synod::sim {
 namespace {
 
 constexpr Micros kPatience = 30 * kSecond;
+constexpr Micros kCalm = 2 * kSecond;  // before the cut, and shown of what follows it
+
+// Servers by letters: A is 0.
+struct Graph {
+  std::size_t servers = 0;
+  std::size_t leader = 0;
+  std::vector<std::pair<std::size_t, std::size_t>> links;  // that are left
+};
+Graph graph_of(Cut cut) {
+  switch (cut) {
+    case Cut::kQuorumLoss:
+      return {5, 2, {{0, 1}, {0, 2}, {0, 3}, {0, 4}}};
+    case Cut::kConstrained:
+      return {5, 2, {{0, 1}, {0, 3}, {0, 4}}};
+    case Cut::kChained:
+      return {3, 1, {{0, 1}, {0, 2}}};
+    case Cut::kTails:
+      return {5, 2, {{0, 1}, {0, 2}, {1, 2}, {1, 3}, {2, 4}}};
+    case Cut::kRing:
+      return {5, 0, {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 4}, {2, 4}, {3, 4}}};
+  }
+  return {};
+}
 
 class Measured {
  public:
@@ -17,19 +43,23 @@ class Measured {
       : options_(options),
         timeout_(election_timeout_of(options.engine)),
         dice_(options.seed, 77),
-        world_(world_options(options)) {}
+        world_(world_options(options)),
+        recorder_(world_) {}
 
   CutReport run() {
     world_.start_all();
     const bool is_up = world_.run_until([&] { return world_.all_serve(); }, kPatience);
     if (!is_up) world_.complain("not all serve before anything is cut");
-    world_.run_for(2 * kSecond +
-                   static_cast<Micros>(dice_.below(static_cast<std::uint64_t>(timeout_))));
+    world_.run_for(static_cast<Micros>(dice_.below(static_cast<std::uint64_t>(timeout_))));
+    if (options_.is_recorded) recorder_.begin(2 * kCalm + lag() + options_.timeouts * timeout_);
+    world_.run_for(kCalm);
     if (!world_.is_broken()) {
       cut();
       watch();
     }
+    recorder_.mark_now("whole again");
     world_.finish();
+    if (options_.is_recorded) report_.record = recorder_.take();
     report_.violations = world_.violations();
     return report_;
   }
@@ -38,33 +68,40 @@ class Measured {
   static WorldOptions world_options(const CutOptions& options) {
     WorldOptions world = plain_options();
     world.engine = options.engine;
-    world.servers = options.cut == Cut::kChained ? 3 : 5;
+    world.servers = graph_of(options.cut).servers;
     world.clients = 12;  // so many that one is soon where it is served
     world.seed = options.seed;
     world.trace = options.trace;
-    world.client.think_time = 10 * kMillisecond;
+    world.client.think_time = 100 * kMillisecond;
     return world;
   }
 
+  // So long before the rest whoever is to lead loses the leader.
+  [[nodiscard]] Micros lag() const { return options_.cut == Cut::kConstrained ? timeout_ / 2 : 0; }
+
   void cut() {
+    const Graph graph = graph_of(options_.cut);
     const std::size_t leader = world_.leader().value_or(0);
-    const std::size_t star = leader == 0 ? 1 : 0;
-    if (options_.cut == Cut::kChained) {
-      const std::size_t other = 3 - leader - star;
-      return world_.block(leader, other, true);
+    std::vector<std::size_t> who;  // by letter: the leader where it belongs, the others in order
+    for (std::size_t i = 0; i < world_.size(); ++i)
+      if (i != leader) who.push_back(i);
+    who.insert(who.begin() + static_cast<std::ptrdiff_t>(graph.leader), leader);
+    if (lag() > 0) {
+      world_.block(who[0], who[graph.leader], true);
+      recorder_.mark_now("behind");
+      world_.run_for(lag());
+      if (world_.ghost().last_logged(who[0]) >= world_.ghost().last_committed())
+        world_.complain("whoever is to lead is not behind");
     }
-    if (options_.cut == Cut::kConstrained) {
-      world_.block(star, leader, true);
-      world_.run_until(
-          [&] { return world_.ghost().last_logged(star) < world_.ghost().last_committed(); },
-          timeout_ / 2);
-    }
-    for (std::size_t a = 0; a < world_.size(); ++a)
-      for (std::size_t b = a + 1; b < world_.size(); ++b)
-        if (a != star && b != star) world_.block(a, b, true);
+    for (std::size_t a = 0; a < graph.servers; ++a)
+      for (std::size_t b = a + 1; b < graph.servers; ++b)
+        if (std::ranges::find(graph.links, std::pair{a, b}) == graph.links.end())
+          world_.block(who[a], who[b], true);
   }
 
   void watch() {
+    recorder_.zero();
+    recorder_.mark_now("cut");
     const Micros began = world_.now();
     const std::uint64_t changes = world_.ghost().leader_changes();
     const std::int64_t promise = highest_promise();
@@ -98,7 +135,8 @@ class Measured {
     std::int64_t highest = 0;
     for (std::size_t i = 0; i < world_.size(); ++i)
       highest = std::max(highest, world_.ghost().promised_epoch(i));
-    return options_.engine.starts_with("omnipaxos") ? highest >> 8 : highest;
+    // A ballot is a round and whose it is.
+    return options_.engine.contains("paxos") ? highest >> 8 : highest;
   }
   [[nodiscard]] double in_timeouts(Micros time) const {
     return static_cast<double>(time) / static_cast<double>(timeout_);
@@ -108,6 +146,7 @@ class Measured {
   Micros timeout_;
   Dice dice_;
   World world_;
+  Recorder recorder_;
   CutReport report_;
   bool is_watching_ = false;
   Zxid logged_;  // by anybody, at the cut

@@ -1,6 +1,5 @@
 #include "sim/disk.h"
 
-#include <charconv>
 #include <utility>
 
 #include "jute/codec.h"
@@ -38,11 +37,10 @@ std::vector<Zxid> zxids_in(const op::Write& write) {
   return zxids;
 }
 
-std::optional<std::int64_t> number_in(BytesView text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return std::nullopt;
-  return number;
+// A file of one line, which takes another's place when it is renamed.
+bool is_epoch_file(const std::string& path) {
+  return name_of(path).find("Epoch") != std::string::npos ||
+         name_of(path).starts_with(storage::kVotedForName);
 }
 
 }  // namespace
@@ -156,14 +154,11 @@ void Disk::power_cut() {
   process_died();
   files_->power_cut([this](std::uint64_t bound) { return dice_.below(bound); });
   dirty_.clear();
-  renamed_epochs_.clear();
+  renamed_texts_.clear();
   flushed_texts_.clear();
-  durable_epochs_.clear();
+  durable_texts_.clear();
   for (const std::string& path : files_->paths()) {
-    const std::string name = name_of(path);
-    if (name != storage::kCurrentEpochName && name != storage::kAcceptedEpochName) continue;
-    if (const auto number = number_in(files_->get(path).value_or("")))
-      durable_epochs_[path] = *number;
+    if (is_epoch_file(path)) durable_texts_[path] = files_->get(path).value_or("");
   }
 }
 
@@ -172,9 +167,9 @@ void Disk::wipe() {
   files_->wipe();
   is_damaged_ = false;
   dirty_.clear();
-  renamed_epochs_.clear();
+  renamed_texts_.clear();
   flushed_texts_.clear();
-  durable_epochs_.clear();
+  durable_texts_.clear();
 }
 
 // Of the newest log only what the mark vouches for is fair: above it nobody can tell damage from
@@ -237,10 +232,10 @@ void Disk::note(const storage::FileOp& op) {
   } else if (const auto* remove = std::get_if<op::Remove>(&op)) {
     dirty_.erase(remove->path);
   } else if (const auto* directory = std::get_if<op::FlushDirectory>(&op)) {
-    for (auto& [path, epoch] : renamed_epochs_) {
-      if (path.starts_with(directory->path + "/")) durable_epochs_[path] = epoch;
+    for (auto& [path, text] : renamed_texts_) {
+      if (path.starts_with(directory->path + "/")) durable_texts_[path] = text;
     }
-    std::erase_if(renamed_epochs_, [&](const auto& renamed) {
+    std::erase_if(renamed_texts_, [&](const auto& renamed) {
       return renamed.first.starts_with(directory->path + "/");
     });
     std::erase_if(unnamed_, [&](const auto& file) {
@@ -258,7 +253,7 @@ void Disk::note_write(const op::Write& write) {
   if (is_history(file.path)) dirty_.insert(file.path);
   if (is_log(file.path)) {
     for (const Zxid zxid : zxids_in(write)) file.written.push_back(zxid);
-  } else if (name_of(file.path).find("Epoch") != std::string::npos) {
+  } else if (is_epoch_file(file.path)) {
     file.text = *write.bytes;
   }
 }
@@ -271,8 +266,7 @@ void Disk::note_flush(const op::Flush& flush) {
   const auto unnamed = unnamed_.find(file.path);
   std::vector<Zxid>& flushed = unnamed == unnamed_.end() ? flushed_ : unnamed->second;
   for (const Zxid zxid : std::exchange(file.written, {})) flushed.push_back(zxid);
-  if (const auto number = number_in(file.text); number && !file.text.empty())
-    flushed_texts_[file.path] = *number;
+  if (!file.text.empty()) flushed_texts_[file.path] = file.text;
 }
 
 void Disk::note_rename(const op::Rename& rename) {
@@ -281,14 +275,14 @@ void Disk::note_rename(const op::Rename& rename) {
     if (file.path == rename.from) file.path = rename.to;
   }
   const auto text = flushed_texts_.extract(rename.from);
-  if (!text.empty()) renamed_epochs_[rename.to] = text.mapped();
+  if (!text.empty()) renamed_texts_[rename.to] = text.mapped();
 }
 
-std::int64_t Disk::durable_epoch(const std::string& name) const {
-  for (const auto& [path, epoch] : durable_epochs_) {
-    if (name_of(path) == name) return epoch;
+std::string Disk::durable_text(const std::string& name) const {
+  for (const auto& [path, text] : durable_texts_) {
+    if (name_of(path) == name) return text;
   }
-  return -1;
+  return {};
 }
 
 std::vector<std::string> Disk::unflushed() const {

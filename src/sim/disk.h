@@ -63,8 +63,8 @@ class Disk final : public storage::FilePort {
   // ---- what is flushed
   // Transactions of the log that were flushed since the process started, oldest first; told once.
   [[nodiscard]] std::vector<Zxid> take_flushed() { return std::exchange(flushed_, {}); }
-  // As a power cut would leave them; -1: no such file.
-  [[nodiscard]] std::int64_t durable_epoch(const std::string& name) const;
+  // Of an epoch file or the vote, as a power cut would leave it; empty: no such file.
+  [[nodiscard]] std::string durable_text(const std::string& name) const;
   // Log files and snapshots with bytes that were never flushed.
   [[nodiscard]] std::vector<std::string> unflushed() const;
 
@@ -106,10 +106,11 @@ class Disk final : public storage::FilePort {
   std::map<storage::FileHandle, OpenFile> open_;
   std::set<std::string> dirty_;  // paths
   std::vector<Zxid> flushed_;
-  std::map<std::string, std::vector<Zxid>> unnamed_;    // by path: flushed, but the name is not yet
-  std::map<std::string, std::int64_t> renamed_epochs_;  // by path; wait for the directory's flush
-  std::map<std::string, std::int64_t> flushed_texts_;   // of files named otherwise so far
-  std::map<std::string, std::int64_t> durable_epochs_;  // by path
+  std::map<std::string, std::vector<Zxid>> unnamed_;  // by path: flushed, but the name is not yet
+  // Of epoch files.
+  std::map<std::string, std::string> renamed_texts_;  // by path; wait for the directory's flush
+  std::map<std::string, std::string> flushed_texts_;  // of files named otherwise so far
+  std::map<std::string, std::string> durable_texts_;  // by path
 };
 
 }  // namespace synod::sim

@@ -42,6 +42,7 @@ constexpr std::array<Habit, kFaultKinds> kHabits{{
     {"pause", 4 * kSecond, 2 * kSecond},
     {"clock-drift", 10 * kSecond, 10 * kSecond},
     {"clock-jump", 10 * kSecond, 0},
+    {"reconfigure", 2 * kSecond, 0},
 }};
 
 }  // namespace

@@ -41,6 +41,7 @@ enum class FaultKind : std::uint8_t {
   kPause,
   kClockDrift,
   kClockJump,
+  kReconfigure,  // no fault, but what faults meet: other members; only where there are spares
   kCount,
 };
 inline constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::kCount);

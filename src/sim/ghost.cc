@@ -23,9 +23,9 @@ std::string text_of(Zxid zxid) { return fmt::format("0x{:x}", zxid.value); }
 
 }  // namespace
 
-Ghost::Ghost(const consensus::Membership& membership, std::size_t servers,
-             std::uint32_t first_counter, Complain complain)
-    : membership_(membership),
+Ghost::Ghost(consensus::Membership membership, std::size_t servers, std::uint32_t first_counter,
+             Complain complain)
+    : memberships_{{0, std::move(membership)}},
       first_counter_(first_counter),
       complain_(std::move(complain)),
       servers_(servers) {
@@ -54,9 +54,10 @@ void Ghost::append(std::size_t server, const consensus::Entry& entry) {
   const auto known = chain_.find(zxid.value);
   if (known == chain_.end()) {
     // What an engine logs for itself comes from the leader's engine.
-    const bool is_engines =
-        replica::EntryForms().read(*entry.bytes).kind != consensus::EntryKind::kClient;
-    if (is_engines) leader_proposes(server, entry);
+    using enum consensus::EntryKind;
+    const auto kind = replica::EntryForms().read(*entry.bytes).kind;
+    if (kind == kNoOp || kind == kConfiguration) leader_proposes(server, entry);
+    if (kind == kReconfiguration) note_membership(entry);
     const auto leader = leader_of_.find(zxid.epoch());
     if (leader == leader_of_.end() || leader->second.server != server)
       complain(server, fmt::format("G10: appends {}, which nobody proposed", text_of(zxid)));
@@ -156,11 +157,45 @@ bool Ghost::could_lose(const std::vector<bool>& without) const {
   consensus::Servers remembering;
   bool is_known = committed_.empty();
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    if (without[i] || !membership_.is_voter(id_of(i)) || !servers_[i].counts) continue;
+    if (without[i] || !servers_[i].counts) continue;
     consensus::add_to(remembering, id_of(i));
-    is_known |= holds(servers_[i], committed_.size());
+    is_known |= membership().is_voter(id_of(i)) && holds(servers_[i], committed_.size());
   }
-  return is_known && membership_.is_quorum(remembering);
+  const auto is_quorum = [&](const consensus::Membership& of) { return of.is_quorum(remembering); };
+  if (!is_known || !is_quorum(membership())) return false;
+  // Who does not know yet that the last change is decided asks the members before it as well.
+  if (memberships_.size() > 1 && !is_quorum(std::prev(memberships_.end(), 2)->membership))
+    return false;
+  return std::ranges::all_of(servers_, [&](const Server& server) {
+    return std::ranges::all_of(pending_in(server),
+                               [&](const auto* next) { return is_quorum(*next); });
+  });
+}
+
+// ---- memberships ------------------------------------------------------------------------------
+
+void Ghost::note_membership(const consensus::Entry& entry) {
+  const auto form = replica::EntryForms().read(*entry.bytes);
+  reconfigurations_[entry.zxid.value] = *consensus::Membership::parse(form.payload);
+}
+
+// A vote among the members, those before them (it may not know yet), or those to come.
+bool Ghost::may_lead(std::size_t server) const {
+  const std::size_t last = memberships_.size() - 1;
+  const auto votes_in = [&](const consensus::Membership& of) { return of.is_voter(id_of(server)); };
+  return votes_in(memberships_[last].membership) ||
+         (last > 0 && votes_in(memberships_[last - 1].membership)) ||
+         std::ranges::any_of(pending_in(servers_[server]),
+                             [&](const auto* next) { return votes_in(*next); });
+}
+
+// In its log, behind what is committed.
+std::vector<const consensus::Membership*> Ghost::pending_in(const Server& server) const {
+  std::vector<const consensus::Membership*> pending;
+  const auto first = reconfigurations_.upper_bound(last_committed().value);
+  for (auto at = first; at != reconfigurations_.end(); ++at)
+    if (std::ranges::binary_search(server.log, at->first)) pending.push_back(&at->second);
+  return pending;
 }
 
 // ---- effects ----------------------------------------------------------------------------------
@@ -227,7 +262,7 @@ void Ghost::role_changed(std::size_t server, const consensus::Status& status) {
   Server& at = servers_[server];
   if (status.role == Role::kLeading && status.is_serving && !at.status.is_serving) {
     ++leader_changes_;
-    if (!membership_.is_voter(id_of(server))) complain(server, "leads, and has no vote");
+    if (!may_lead(server)) complain(server, "leads, and has no vote");
   }
   at.status = status;
   at.counts |= status.is_serving && at.has_memory;
@@ -293,15 +328,21 @@ bool Ghost::holds(const Server& server, std::size_t count) const {
                         server.log[count - 1] == committed_[count - 1].zxid.value);
 }
 
-bool Ghost::is_backed(std::size_t count) const {
+// By the members of before, or by those that the log of whoever commits goes on with: which of them
+// an engine asks, and when both, is its own.
+bool Ghost::is_backed(const Server& by, std::size_t before, std::size_t count) const {
   consensus::Servers holders;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     const std::vector<std::int64_t>& lost = servers_[i].lost_log;
     const bool had = lost.size() >= count && lost[count - 1] == committed_[count - 1].zxid.value;
-    if (membership_.is_voter(id_of(i)) && (had || holds(servers_[i], count)))
-      consensus::add_to(holders, id_of(i));
+    if (had || holds(servers_[i], count)) consensus::add_to(holders, id_of(i));
   }
-  return membership_.is_quorum(holders);
+  const auto since =
+      std::ranges::find_if(memberships_, [&](const Configured& of) { return of.count > before; });
+  const auto is_quorum = [&](const Configured& of) { return of.membership.is_quorum(holders); };
+  return std::any_of(std::prev(since), memberships_.end(), is_quorum) ||
+         std::ranges::any_of(pending_in(by),
+                             [&](const auto* next) { return next->is_quorum(holders); });
 }
 
 // G3: what is committed is the same everywhere.
@@ -330,26 +371,40 @@ void Ghost::commit(std::size_t server, Zxid up_to) {
 // G4: whoever is the first to declare it has a quorum that has it on disk.
 void Ghost::extend_committed(std::size_t server, std::size_t count) {
   const Server& at = servers_[server];
+  const std::size_t before = committed_.size();
   while (committed_.size() < count) {
     const Zxid zxid{at.log[committed_.size()]};
     std::uint32_t under = std::max({zxid.epoch(), at.status.epoch, at.accepted_epoch});
     if (!committed_.empty()) under = std::max(under, committed_.back().under);
     committed_.push_back({zxid, chain_[zxid.value].bytes, under});
+    if (const auto next = reconfigurations_.find(zxid.value); next != reconfigurations_.end())
+      memberships_.push_back({committed_.size(), next->second});
   }
-  if (!is_backed(count))
+  if (!is_backed(at, before, count))
     complain(server, fmt::format("G4: commits {}, and no quorum has it on disk",
                                  text_of(committed_.back().zxid)));
 }
 
-// G5: no quorum of servers that may vote lacks anything committed.
+// G5: no quorum of servers that may vote lacks anything committed: of the members, among those that
+// know that they are; of the members before them, among those that do not know of the change.
 void Ghost::check_nothing_lost(std::size_t server, const char* after) {
+  if (committed_.empty()) return;
+  const Configured& newest = memberships_.back();
+  check_ignorant(server, after, newest.membership, true, newest.count);
+  if (memberships_.size() > 1)
+    check_ignorant(server, after, std::prev(memberships_.end(), 2)->membership, false,
+                   newest.count);
+}
+
+void Ghost::check_ignorant(std::size_t server, const char* after, const consensus::Membership& of,
+                           bool knows, std::size_t reconfigured) {
   consensus::Servers ignorant;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    if (membership_.is_voter(id_of(i)) && servers_[i].has_memory &&
+    if (servers_[i].has_memory && holds(servers_[i], reconfigured) == knows &&
         !holds(servers_[i], committed_.size()))
       consensus::add_to(ignorant, id_of(i));
   }
-  if (committed_.empty() || !membership_.is_quorum(ignorant)) return;
+  if (!of.is_quorum(ignorant)) return;
   complain(server, fmt::format("G5: after {}, a quorum could elect a leader without {}, which is "
                                "committed",
                                after, text_of(committed_.back().zxid)));

@@ -28,8 +28,8 @@ class Ghost {
  public:
   using Complain = std::function<void(std::string text)>;
 
-  // `first_counter`: of an epoch's first entry.
-  Ghost(const consensus::Membership& membership, std::size_t servers, std::uint32_t first_counter,
+  // `membership` is the first; `first_counter`: of an epoch's first entry.
+  Ghost(consensus::Membership membership, std::size_t servers, std::uint32_t first_counter,
         Complain complain);
 
   // ---- what servers do; `server` counts from 0, its id from 1
@@ -53,6 +53,11 @@ class Ghost {
   [[nodiscard]] Zxid last_committed() const {
     return committed_.empty() ? Zxid{} : committed_.back().zxid;
   }
+  // The newest that is committed.
+  [[nodiscard]] const consensus::Membership& membership() const {
+    return memberships_.back().membership;
+  }
+  [[nodiscard]] std::size_t reconfigurations() const { return memberships_.size() - 1; }
   [[nodiscard]] bool remembers(std::size_t server) const { return servers_[server].has_memory; }
   [[nodiscard]] const consensus::Status& status(std::size_t server) const {
     return servers_[server].status;
@@ -112,10 +117,20 @@ class Ghost {
   void save_epochs(std::size_t server, const consensus::effect::SaveEpochs& epochs);
   [[nodiscard]] std::vector<std::int64_t> chain_to(std::size_t server, Zxid zxid);
   [[nodiscard]] bool holds(const Server& server, std::size_t count) const;
-  [[nodiscard]] bool is_backed(std::size_t count) const;
+  [[nodiscard]] bool is_backed(const Server& by, std::size_t before, std::size_t count) const;
+  [[nodiscard]] std::vector<const consensus::Membership*> pending_in(const Server& server) const;
+  [[nodiscard]] bool may_lead(std::size_t server) const;
+  void note_membership(const consensus::Entry& entry);
+  void check_ignorant(std::size_t server, const char* after, const consensus::Membership& of,
+                      bool knows, std::size_t reconfigured);
   void check_nothing_lost(std::size_t server, const char* after);
 
-  const consensus::Membership& membership_;
+  struct Configured {
+    std::size_t count = 0;  // so many entries were committed with the one that says so
+    consensus::Membership membership;
+  };
+  std::vector<Configured> memberships_;  // committed, the first of all first
+  std::map<std::int64_t, consensus::Membership> reconfigurations_;  // ever appended, by zxid
   std::uint32_t first_counter_;
   Complain complain_;
   std::vector<Server> servers_;

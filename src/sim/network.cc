@@ -21,7 +21,8 @@ Network::Network(Timeline& timeline, Trace& trace, std::uint64_t seed, std::size
       options_(options),
       listeners_(places, nullptr),
       blocked_(places * places, 0),
-      slowness_(places * places, 0) {}
+      slowness_(places * places, 0),
+      bytes_sent_(places * places, 0) {}
 
 Network::Stream* Network::find(End end) {
   const auto found = streams_.find(end / 2);
@@ -102,6 +103,7 @@ void Network::send(End end, Bytes bytes) {
   way.last_arrival = std::max(way.last_arrival, timeline_.now() + latency(from, to)) +
                      static_cast<Micros>(bytes.size() * kMillisecond / options_.bytes_per_milli);
   way.queued += bytes.size();
+  bytes_sent_[from * places_ + to] += bytes.size();
   way.chunks.push_back({std::move(bytes), way.last_arrival});
   if (way.queued >= options_.window + options_.many) way.has_many = true;
   schedule(end, way);

@@ -86,6 +86,10 @@ class Network {
 
   [[nodiscard]] Place other_place(End end) const;
   [[nodiscard]] std::uint64_t breaks() const { return breaks_; }
+  // Given to the network so far, arrived or not.
+  [[nodiscard]] std::uint64_t bytes_sent(Place from, Place to) const {
+    return bytes_sent_[from * places_ + to];
+  }
 
  private:
   struct Chunk {
@@ -135,8 +139,9 @@ class Network {
   std::size_t places_;
   NetworkOptions options_;
   std::vector<Process*> listeners_;
-  std::vector<int> blocked_;                 // how many faults block the way
-  std::vector<Micros> slowness_;             // extra latency
+  std::vector<int> blocked_;      // how many faults block the way
+  std::vector<Micros> slowness_;  // extra latency
+  std::vector<std::uint64_t> bytes_sent_;
   std::map<std::uint64_t, Stream> streams_;  // by End / 2
   std::uint64_t last_stream_ = 0;
   std::uint64_t breaks_ = 0;

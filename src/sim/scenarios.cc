@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace synod::sim {
@@ -526,6 +527,35 @@ void play_late_follower(World& world) {
   wait_until_all_serve(world);
 }
 
+// ---- clients that repeat what was not answered ------------------------------------------------
+
+// Each leader in turn dies, sleeps or is cut off while commands are under way to it.
+void play_client_protocol(World& world) {
+  warm_up(world);
+  for (int round = 0; round < 9; ++round) {
+    move_clients_to(world, std::nullopt);
+    const std::size_t leader = world.leader().value_or(0);
+    if (round % 3 == 2)
+      world.isolate(leader, true);
+    else if (round % 3 == 1)
+      world.power_cut(leader);
+    else
+      world.kill(leader);
+    if (!is_succeeded(world, leader)) return;
+    world.start(leader);
+    wait_until_all_serve(world);
+  }
+  std::uint64_t done = 0;
+  std::uint64_t found_done = 0;
+  for (std::size_t i = 0; i < world.client_count(); ++i) {
+    if (world.client(i).commands() == nullptr) continue;
+    done += world.client(i).commands()->done();
+    found_done += world.client(i).commands()->found_done();
+  }
+  expect(world, done > 200, "commands are executed all the while");
+  expect(world, found_done > 0, "some were executed, and their answers lost");
+}
+
 // ---- the list ---------------------------------------------------------------------------------
 
 std::vector<Scenario> all() {
@@ -597,6 +627,15 @@ std::vector<Scenario> all() {
        three, play_frozen_leader},
       {"wiped-beside-lagging", "NuRaft#185", "one of three is wiped, one lags, one is away",
        kWipedVotes, three, play_wiped_beside_lagging},
+      {"client-protocol", "Raft, section 8", "commands are repeated when leaders change",
+       kSerialUnchecked,
+       [](WorldOptions& options) {
+         constexpr std::array<std::string_view, 3> kTheirs{"raft", "zab", "omnipaxos"};
+         three(options);
+         options.engine = kTheirs[options.seed % kTheirs.size()];
+         options.command_clients = 5;
+       },
+       play_client_protocol},
       {"late-follower", "zab-late-follower", "two of five come when the others have written",
        kTailNotInherited, five, play_late_follower},
   };

@@ -6,7 +6,9 @@
 namespace synod::sim {
 
 std::vector<Fault> faults_of(const RunOptions& options) {
-  return draw_faults(options.seed, options.faults, options.duration);
+  FaultSet faults = options.faults;
+  faults[static_cast<std::size_t>(FaultKind::kReconfigure)] &= options.spares > 0;
+  return draw_faults(options.seed, faults, options.duration);
 }
 
 RunReport run(const RunOptions& options) {
@@ -14,13 +16,17 @@ RunReport run(const RunOptions& options) {
   drawn.engine = options.engine;
   drawn.servers = options.servers;
   drawn.observers = options.observers;
+  drawn.spares = options.spares;
   drawn.trace = options.trace;
   World world(std::move(drawn));
+  Recorder recorder(world);
   const std::vector<Fault> faults = faults_of(options);
   for (std::size_t i = 0; i < faults.size(); ++i) {
     if (options.only && std::ranges::find(*options.only, i) == options.only->end()) continue;
+    recorder.mark(faults[i].at, describe(faults[i]));
     world.timeline().at(faults[i].at, [&world, fault = faults[i]] { world.commit_fault(fault); });
   }
+  if (options.is_recorded) recorder.begin(options.duration);
   world.start_all();
   world.run_for(options.duration);
   world.finish();
@@ -30,7 +36,10 @@ RunReport run(const RunOptions& options) {
                    .requests = world.answered(),
                    .committed = world.ghost().committed().size(),
                    .leader_changes = world.ghost().leader_changes(),
-                   .counts = world.counts()};
+                   .reconfigurations = world.ghost().reconfigurations(),
+                   .counts = world.counts(),
+                   .record = {}};
+  if (options.is_recorded) report.record = recorder.take();
   return report;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sim/faults.h"
+#include "sim/recorder.h"
 #include "sim/world.h"
 
 namespace synod::sim {
@@ -16,12 +17,14 @@ struct RunOptions {
   std::string engine = "zab";
   std::size_t servers = 5;
   std::size_t observers = 0;
+  std::size_t spares = 0;  // with any, the membership changes during the run
   std::uint64_t seed = 1;
   Micros duration = 60 * kSecond;
   FaultSet faults = all_faults();
   // Of the faults drawn, only these happen (by their place in the list): how a schedule is shrunk.
   std::optional<std::vector<std::size_t>> only;
   Trace::Sink trace;
+  bool is_recorded = false;
 };
 
 struct RunReport {
@@ -31,7 +34,9 @@ struct RunReport {
   std::uint64_t requests = 0;  // answered
   std::uint64_t committed = 0;
   std::uint64_t leader_changes = 0;
+  std::uint64_t reconfigurations = 0;  // committed
   WorldCounts counts;
+  std::optional<RunRecord> record;  // until everything is healed
 };
 
 // The same options, the same report.

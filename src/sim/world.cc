@@ -11,6 +11,8 @@
 #include "consensus/zab/zab.h"
 #include "jute/txn.h"
 #include "sim/check/checks.h"
+#include "sim/models/multi_paxos.h"
+#include "sim/models/viewstamped.h"
 
 namespace synod::sim {
 namespace {
@@ -24,16 +26,23 @@ constexpr std::size_t kViolationsTold = 20;
 
 ServerId id_of(std::size_t server) { return {static_cast<std::int64_t>(server) + 1}; }
 
-consensus::Membership membership_of(const WorldOptions& options) {
+consensus::Member member(std::size_t server, bool is_observer) {
+  const std::string host = fmt::format("10.0.0.{}", server + 1);
+  return {.quorum = {{host, 2888}},
+          .election = {{host, 3888}},
+          .is_observer = is_observer,
+          .client = {}};
+}
+
+consensus::Membership first_membership(const WorldOptions& options) {
   consensus::Membership membership;
-  for (std::size_t i = 0; i < options.servers + options.observers; ++i) {
-    const std::string host = fmt::format("10.0.0.{}", i + 1);
-    membership.members[id_of(i)] = {.quorum = {{host, 2888}},
-                                    .election = {{host, 3888}},
-                                    .is_observer = i >= options.servers,
-                                    .client = {}};
-  }
+  for (std::size_t i = 0; i < options.servers + options.observers; ++i)
+    membership.members[id_of(i)] = member(i, i >= options.servers);
   return membership;
+}
+
+std::size_t machines_of(const WorldOptions& options) {
+  return options.servers + options.observers + options.spares;
 }
 
 std::string text_of(const Bytes& txn) {
@@ -99,6 +108,7 @@ WorldOptions drawn_options(std::uint64_t seed) {
   options.client.value_bytes = dice.below(5) == 0 ? 4000 : 60;
   if (dice.below(10) == 0)
     options.first_counter = 0xFFFEFFFE - static_cast<std::uint32_t>(100 + dice.below(400));
+  options.command_clients = dice.below(4) == 0 ? 1 : 0;
   return options;
 }
 
@@ -107,24 +117,27 @@ WorldOptions drawn_options(std::uint64_t seed) {
 World::World(WorldOptions options)
     : options_(std::move(options)),
       trace_(timeline_, options_.trace),
-      membership_(membership_of(options_)),
-      excuses_(options_.servers + options_.observers),
-      is_damaged_(options_.servers + options_.observers),
-      crash_delay_(options_.servers + options_.observers),
-      syncing_(options_.servers + options_.observers) {
-  const std::size_t machines = options_.servers + options_.observers;
+      files_(machines_of(options_), first_membership(options_)),
+      file_dice_(dice(options_.seed, Part::kWorld, 1)),
+      excuses_(machines_of(options_)),
+      is_damaged_(machines_of(options_)),
+      crash_delay_(machines_of(options_)),
+      syncing_(machines_of(options_)) {
+  const std::size_t machines = machines_of(options_);
   network_ = std::make_unique<Network>(timeline_, trace_, options_.seed,
                                        machines + options_.clients, options_.network);
-  ghost_ = std::make_unique<Ghost>(membership_, machines, options_.first_counter,
+  ghost_ = std::make_unique<Ghost>(files_.front(), machines, options_.first_counter,
                                    [this](std::string text) { complain(std::move(text)); });
-  if (options_.engine == "zab") {
-    claims_ = std::make_unique<WireClaims>(
-        *ghost_,
-        [this](std::size_t server, const std::string& name) {
-          return servers_[server]->disk().durable_epoch(name);
-        },
-        [this](std::string text) { complain(std::move(text)); });
-  }
+  claims_ = make_claims(options_.engine,
+                        {.ghost = *ghost_,
+                         .durable_text =
+                             [this](std::size_t server, const std::string& name) {
+                               return servers_[server]->disk().durable_text(name);
+                             },
+                         .complain = [this](std::string text) { complain(std::move(text)); }});
+  // Who is to join is told of the members, and of itself.
+  for (std::size_t i = options_.servers + options_.observers; i < machines; ++i)
+    files_[i].members[id_of(i)] = member(i, false);
   make_servers();
   make_clients();
 }
@@ -132,11 +145,15 @@ World::World(WorldOptions options)
 World::~World() = default;
 
 void World::make_servers() {
-  for (std::size_t i = 0; i < options_.servers + options_.observers; ++i) {
+  for (std::size_t i = 0; i < machines_of(options_); ++i) {
     ServerOptions options = options_.server;
     options.replica.tick_ms = options_.tick_ms;
     options.replica.server_id = static_cast<std::uint8_t>(i + 1);
     options.replica.recovery.is_member = options_.engine != "solo";
+    if (options_.spares > 0) {
+      options.replica.config_text = files_[i].to_text();
+      options.replica.primary.allows_reconfig = options.replica.primary.access.skip = true;
+    }
     // Epochs that do not begin at 1 look to storage as if something were missing.
     options.replica.recovery.accepts_gaps = options_.first_counter != 1;
     servers_.push_back(std::make_unique<Server>(
@@ -163,6 +180,7 @@ void World::make_clients() {
     options.servers = servers_.size();
     options.is_idle = options_.clients > 3 && i + 1 == options_.clients;
     options.is_linearizable = i % 3 == 1;
+    options.runs_commands = i < options_.command_clients;
     clients_.push_back(std::make_unique<Client>(static_cast<std::int32_t>(i), options_.seed,
                                                 options, timeline_, *network_, *ghost_, trace_,
                                                 notebook_));
@@ -174,11 +192,11 @@ template <class Options>
 Options World::native_options(std::size_t server) const {
   Options options;
   options.self = id_of(server);
-  options.membership = membership_;
+  options.membership = files_[server];
   options.tick_ms = options_.tick_ms;
   options.election_timeout_ms = kNativeTimeoutMs;
   options.heartbeat_ms = 50;
-  options.memory.entries = options_.commit_log_count;
+  if constexpr (requires { options.memory; }) options.memory.entries = options_.commit_log_count;
   options.first_counter = options_.first_counter;
   return options;
 }
@@ -198,9 +216,14 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
     omni.election = options_.engine == "omnipaxos" ? kPaper : kHappiness;
     return std::make_unique<omnipaxos::OmniPaxos>(std::move(omni));
   }
+  if (options_.engine == "multipaxos")
+    return std::make_unique<models::MultiPaxos>(native_options<models::Options>(server));
+  if (options_.engine == "vr")
+    return std::make_unique<models::Viewstamped>(native_options<models::Options>(server));
   consensus::zab::Options zab;
   zab.self = id_of(server);
-  zab.membership = membership_;
+  zab.membership = files_[server];
+  zab.is_reconfig_enabled = options_.spares > 0;
   zab.tick_ms = options_.tick_ms;
   zab.commit_log_count = options_.commit_log_count;
   zab.first_counter = options_.first_counter;
@@ -255,9 +278,13 @@ std::optional<std::size_t> World::leader() const {
   return leader;
 }
 
+bool World::is_member(std::size_t server) const {
+  return ghost_->membership().members.contains(id_of(server));
+}
+
 bool World::all_serve() const {
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    if (!is_serving(i)) return false;
+    if (is_member(i) && !is_serving(i)) return false;
   }
   return true;
 }
@@ -345,10 +372,34 @@ void World::isolate(std::size_t server, bool is_isolated) {
   }
 }
 
+// ---- memberships ------------------------------------------------------------------------------
+
+consensus::Membership World::membership_of(const std::vector<std::size_t>& voters,
+                                           const std::vector<std::size_t>& observers) const {
+  consensus::Membership membership;
+  for (const std::size_t server : voters) membership.members[id_of(server)] = member(server, false);
+  for (const std::size_t server : observers)
+    membership.members[id_of(server)] = member(server, true);
+  return membership;
+}
+
+void World::reconfigure(const consensus::Membership& next, std::size_t client) {
+  std::string members;
+  for (const auto& [server, member] : next.members)
+    members += fmt::format("{}server.{}={}", members.empty() ? "" : ",", server.value,
+                           consensus::to_line(member));
+  trace_.line([&] { return fmt::format("RECONFIGURE {}", members); });
+  clients_[client]->reconfigure(members);
+}
+
 // ---- what the engines do ----------------------------------------------------------------------
 
 void World::saw_effect(std::size_t server, const consensus::Effect& effect) {
   count_sync(server, effect);
+  // Now and then the process ends before its files say so.
+  if (const auto* configured = std::get_if<effect::Configured>(&effect);
+      configured != nullptr && file_dice_.below(4) != 0)
+    files_[server] = *consensus::Membership::parse(configured->text);
   if (claims_) claims_->effect(server, effect);
   if (const auto* changed = std::get_if<effect::StatusChanged>(&effect)) {
     const consensus::Status& status = changed->status;
@@ -427,6 +478,7 @@ bool World::is_at_rest() {
   if (!leader || !all_serve()) return false;
   const Zxid applied = servers_[*leader]->replica()->state().applied();
   for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (!is_member(i)) continue;
     if (servers_[i]->replica()->state().applied() != applied) return false;
     if (ghost_->last_logged(i) != ghost_->last_logged(*leader)) return false;
   }
@@ -501,9 +553,15 @@ check::FinalTree World::final_tree() const {
 }
 
 void World::judge() {
-  for (std::size_t i = 0; i < servers_.size(); ++i) check_ephemerals(i);
+  for (std::size_t i = 0; i < servers_.size(); ++i)
+    if (is_member(i)) check_ephemerals(i);
   check::History& history = notebook_.history;
   history.final_tree = final_tree();
+  for (const auto& client : clients_) {
+    if (client->commands() == nullptr) continue;
+    for (const std::string& violation : client->commands()->violations(*history.final_tree))
+      complain(violation);
+  }
   for (const CommittedEntry& entry : ghost_->committed()) {
     const auto txn = jute::decode_txn(*entry.bytes);
     if (!txn) {

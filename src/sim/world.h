@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "consensus/membership.h"
+#include "sim/claims.h"
 #include "sim/client.h"
 #include "sim/faults.h"
 #include "sim/ghost.h"
@@ -20,7 +21,6 @@
 #include "sim/server.h"
 #include "sim/timeline.h"
 #include "sim/trace.h"
-#include "sim/wire_claims.h"
 
 namespace synod::sim {
 
@@ -28,7 +28,9 @@ struct WorldOptions {
   std::string engine = "zab";  // one of kEngines or kVariants
   std::size_t servers = 5;     // that vote
   std::size_t observers = 0;
+  std::size_t spares = 0;  // that are no members yet; with any, the membership may be changed
   std::size_t clients = 6;
+  std::size_t command_clients = 0;  // of these, so many run commands (commands.h)
   std::uint64_t seed = 1;
   Trace::Sink trace;
   // Drawn from the seed unless a scenario sets them (drawn_options).
@@ -43,9 +45,10 @@ struct WorldOptions {
 // What WorldOptions::engine may name. Solo: one server.
 // After so long without a word the native engines look for another leader.
 inline constexpr std::int64_t kNativeTimeoutMs = 500;
-// Besides, for comparison (sim/connectivity.h): Raft without PreVote and CheckQuorum, and
-// Omni-Paxos with its later rule of election.
-inline constexpr std::array<std::string_view, 2> kVariants{"raft-plain", "omnipaxos-later"};
+// Besides, for comparison (sim/connectivity.h): Raft without PreVote and CheckQuorum, Omni-Paxos
+// with its later rule of election, and models of protocols that nobody can choose (sim/models).
+inline constexpr std::array<std::string_view, 4> kVariants{"raft-plain", "omnipaxos-later",
+                                                           "multipaxos", "vr"};
 inline constexpr std::array<std::string_view, 4> kEngines{"zab", "raft", "omnipaxos", "solo"};
 [[nodiscard]] bool is_engine(const std::string& name);
 // Quiet and quick: what scenarios start from.
@@ -73,7 +76,7 @@ class World {
   bool run_until(const std::function<bool()>& condition, Micros limit);
   [[nodiscard]] Micros now() const { return timeline_.now(); }
 
-  // ---- machines, from 0; observers come last
+  // ---- machines, from 0; observers behind those that vote at first, spares last
   [[nodiscard]] std::size_t size() const { return servers_.size(); }
   [[nodiscard]] Server& server(std::size_t number) { return *servers_[number]; }
   [[nodiscard]] std::size_t client_count() const { return clients_.size(); }
@@ -86,7 +89,8 @@ class World {
   // Who leads and serves; the latest epoch's if several think so.
   [[nodiscard]] std::optional<std::size_t> leader() const;
   [[nodiscard]] bool is_serving(std::size_t server) const;
-  [[nodiscard]] bool all_serve() const;
+  [[nodiscard]] bool all_serve() const;  // of the members
+  [[nodiscard]] bool is_member(std::size_t server) const;
 
   // ---- what may be done to them
   void kill(std::size_t server);
@@ -98,6 +102,12 @@ class World {
   void block(std::size_t a, std::size_t b, bool is_blocked);  // both ways
   void isolate(std::size_t server, bool is_isolated);         // from the other servers
   void commit_fault(const Fault& fault);
+  // Some client asks for it, wherever that is connected; whether it comes to that is another
+  // matter.
+  void reconfigure(const consensus::Membership& next, std::size_t client);
+  // These as voters, those as observers.
+  [[nodiscard]] consensus::Membership membership_of(
+      const std::vector<std::size_t>& voters, const std::vector<std::size_t>& observers) const;
   // Called at every effect of every engine.
   void on_effect(std::function<void(std::size_t server, const consensus::Effect&)> look) {
     looks_.push_back(std::move(look));
@@ -147,6 +157,7 @@ class World {
   void commit_crash(const Fault& fault, Dice& dice);
   void commit_disk_fault(const Fault& fault, Dice& dice);
   void commit_clock_fault(const Fault& fault, Dice& dice);
+  void commit_reconfiguration(Dice& dice);
   void block_ways(const std::vector<std::pair<Place, Place>>& ways, Micros duration, bool breaks);
   void flap(std::vector<std::pair<Place, Place>> ways, Micros until, std::uint64_t seed);
   void later(Micros delay, std::function<void()> undo);
@@ -154,10 +165,11 @@ class World {
   WorldOptions options_;
   Timeline timeline_;
   Trace trace_;
-  consensus::Membership membership_;
+  std::vector<consensus::Membership> files_;  // what each server starts with
+  Dice file_dice_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Ghost> ghost_;
-  std::unique_ptr<WireClaims> claims_;  // of zab only
+  std::unique_ptr<Claims> claims_;  // of ensembles
   Notebook notebook_;
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;

@@ -29,6 +29,7 @@ void World::commit_fault(const Fault& fault) {
   if (fault.kind <= FaultKind::kClientBreak) return commit_link_fault(fault, dice);
   if (fault.kind <= FaultKind::kAmnesia) return commit_crash(fault, dice);
   if (fault.kind <= FaultKind::kSlowDisk) return commit_disk_fault(fault, dice);
+  if (fault.kind == FaultKind::kReconfigure) return commit_reconfiguration(dice);
   commit_clock_fault(fault, dice);
 }
 
@@ -233,6 +234,29 @@ void World::commit_disk_fault(const Fault& fault, Dice& dice) {
       disk.slow_down(dice.skewed(500 * kMillisecond));
       later(fault.duration, [this, server] { servers_[server]->disk().slow_down(0); });
   }
+}
+
+// ---- members ----------------------------------------------------------------------------------
+
+// Anything from one server that joins or leaves to a wholly new set; many are refused, because too
+// few of those who would vote are there and in step.
+void World::commit_reconfiguration(Dice& dice) {
+  std::vector<std::size_t> voters;
+  std::vector<std::size_t> observers;
+  const std::uint64_t changes = 1 + dice.below(8);  // of eight servers, on average
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const consensus::Membership& now = ghost_->membership();
+    const ServerId id{static_cast<std::int64_t>(i) + 1};
+    const std::uint64_t share = dice.below(4);
+    const bool is_changed = dice.below(8) < changes;
+    if (is_changed ? share < 2 : now.is_voter(id)) {
+      voters.push_back(i);
+    } else if (is_changed ? share == 2 : now.members.contains(id)) {
+      observers.push_back(i);
+    }
+  }
+  if (voters.size() >= 2)
+    reconfigure(membership_of(voters, observers), dice.below(clients_.size()));
 }
 
 // ---- time -------------------------------------------------------------------------------------

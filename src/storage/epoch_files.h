@@ -1,6 +1,6 @@
 // currentEpoch and acceptedEpoch: a decimal number each, in the snapshot directory of a server that
-// is, or was, part of an ensemble. votedFor beside them, "<epoch> <server>", where a vote binds
-// (Raft): it says whom this server voted for in that epoch, which counts as accepted then. It is
+// is, or was, part of an ensemble. votedFor beside them, "<epoch> <server>", where a
+// vote binds: it says whom this server voted for in that epoch, which counts as accepted then. It is
 // written first: no crash leaves an epoch without the vote that was given in it, and a vote that
 // was overwritten is one of an epoch that is over.
 //

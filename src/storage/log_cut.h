@@ -1,5 +1,5 @@
-// The log's end taken away (Zab's TRUNC, the first half of an adoption): afterwards snapshots and
-// log hold nothing above a zxid.
+// The log's end taken away, where it parted from the leader's: afterwards snapshots and log hold
+// nothing above a zxid.
 //
 //   wait until the log is idle (nothing pending, every batch completed) and no snapshot is being
 //   written or purged · plan_cut() · submit on IoLane::kLog, as ONE batch, log.end_at(plan.last)

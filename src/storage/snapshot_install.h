@@ -1,5 +1,5 @@
-// A snapshot that came from elsewhere (Zab's SNAP) takes the place of everything: snapshots, logs
-// and the mark.
+// A snapshot that came from another server takes the place of everything: snapshots, logs and the
+// mark.
 //
 //   SnapshotWriter as ever, up to its last take_batch() · when that completed, and the log is idle
 //   and no other snapshot is being written: plan_install(writer.file()) · submit on IoLane::kLog,

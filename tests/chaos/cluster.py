@@ -40,8 +40,8 @@ def four_letters(host, word, seconds=1.0):
 
 
 class Server:
-    def __init__(self, sid, kind, folder, network, has_own_disk):
-        self.sid, self.kind, self.network = sid, kind, network
+    def __init__(self, sid, kind, folder, network, has_own_disk, engine):
+        self.sid, self.kind, self.network, self.engine = sid, kind, network, engine
         self.folder = pathlib.Path(folder) / f"server{sid}"
         self.data = self.folder / "data"
         self.data.mkdir(parents=True)
@@ -63,6 +63,8 @@ class Server:
         hosts = self.network.hosts
         lines = {**CONFIG, "dataDir": self.data, "clientPort": CLIENT_PORT, "clientPortAddress": self.host,
                  **{f"server.{sid}": f"{host}:2888:3888" for sid, host in hosts.items()}}
+        if self.kind == "synod":
+            lines["consensus"] = self.engine
         cfg = self.folder / "zoo.cfg"
         cfg.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
         command = [*JAVA, str(cfg)] if self.kind == "java" else [SYNOD, "serve", str(cfg)]
@@ -134,11 +136,11 @@ class Server:
 
 
 class Cluster:
-    """`kinds`: synod or java, by the server's number."""
+    """`kinds`: synod or java, by the server's number; `engine`: how Synod's servers agree."""
 
-    def __init__(self, kinds, folder, network, has_own_disk):
+    def __init__(self, kinds, folder, network, has_own_disk, engine):
         self.network, self.has_java = network, "java" in kinds.values()
-        self.servers = {sid: Server(sid, kinds[sid], folder, network, has_own_disk) for sid in network.hosts}
+        self.servers = {sid: Server(sid, kinds[sid], folder, network, has_own_disk, engine) for sid in network.hosts}
 
     def start(self):
         for server in self.servers.values():

@@ -165,17 +165,22 @@ class Writer(threading.Thread):
 
 def survives(folder, scale):
     with Ensemble(folder, SYNODS, CONFIG) as ensemble:
-        ensemble.start()
-        ensemble.wait()
-        writer = Writer(list(ensemble.members.values()))
-        writer.start()
-        writer.wait_for_more()
-        for _ in range(scale):
-            kill_and_restart(ensemble, writer)
-        acknowledged = writer.finish()
-        for member in ensemble.members.values():
-            require_all(member, writer.root, acknowledged)
-        return f"{len(acknowledged)} writes acknowledged, {writer.unanswered} unanswered, none lost"
+        return start_and_lose_leaders(ensemble, scale)[1]
+
+
+def start_and_lose_leaders(ensemble, scale):
+    """The writer that wrote meanwhile, and what came of it."""
+    ensemble.start()
+    ensemble.wait()
+    writer = Writer(list(ensemble.members.values()))
+    writer.start()
+    writer.wait_for_more()
+    for _ in range(scale):
+        kill_and_restart(ensemble, writer)
+    acknowledged = writer.finish()
+    for member in ensemble.members.values():
+        require_all(member, writer.root, acknowledged)
+    return writer, f"{len(acknowledged)} writes acknowledged, {writer.unanswered} unanswered, none lost"
 
 
 def kill_and_restart(ensemble, writer):
@@ -399,20 +404,12 @@ def engines(folder, scale):
         with Ensemble(folder / engine, SYNODS, {**CONFIG, "consensus": engine}) as ensemble:
             for member in ensemble.members.values():
                 member.was_started = True  # no word of an operator: all find out that all are new
-            ensemble.start()
-            ensemble.wait()
-            writer = Writer(list(ensemble.members.values()))
-            writer.start()
-            writer.wait_for_more()
-            for _ in range(scale):
-                kill_and_restart(ensemble, writer)
-            acknowledged = writer.finish()
+            writer, what = start_and_lose_leaders(ensemble, scale)
             for member in ensemble.members.values():
-                require_all(member, writer.root, acknowledged)
                 require(not connects(member.election_port), f"a server with {engine} listens on its election port")
             refuse_other_engines(ensemble, engine)
-            java_reads(ensemble.members[1], folder / engine / "alone", writer.root, acknowledged)
-            said.append(f"{engine}: {len(acknowledged)} writes acknowledged, {writer.unanswered} unanswered, none lost")
+            java_reads(ensemble.members[1], folder / engine / "alone", writer.root, writer.acknowledged)
+            said.append(f"{engine}: {what}")
     return "; ".join(said)
 
 

@@ -14,7 +14,7 @@ class BallotElectionRounds : public testing::Test {
     options_.self = ServerId{2};
     options_.election = rule;
     for (int id = 1; id <= 3; ++id) options_.membership.members[ServerId{id}] = Member{};
-    quorums_.emplace(options_);
+    quorums_.emplace(options_, options_.membership);
     election_.emplace(options_, *quorums_);
   }
   void start(Ballot promised) {

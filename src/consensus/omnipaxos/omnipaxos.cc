@@ -22,7 +22,7 @@ native::PeerLinks::Options link_options(const Options& options) {
 
 OmniPaxos::OmniPaxos(Options options)
     : options_(std::move(options)),
-      quorums_(options_),
+      quorums_(options_, options_.membership),
       journal_(options_.memory, outbox_),
       links_(link_options(options_), outbox_),
       election_(options_, quorums_),

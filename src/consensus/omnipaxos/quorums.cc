@@ -7,12 +7,8 @@
 
 namespace synod::consensus::omnipaxos {
 
-Quorums::Quorums(const Options& options) : Quorums(options, options.membership) {
-  SYNOD_ASSERT((options.read_quorum == 0) == (options.write_quorum == 0));
-  SYNOD_ASSERT(options.read_quorum == 0 || is_flexible_);
-}
-
 Quorums::Quorums(const Options& options, Membership membership) : options_(options) {
+  SYNOD_ASSERT((options.read_quorum == 0) == (options.write_quorum == 0));
   configure(std::move(membership));
 }
 

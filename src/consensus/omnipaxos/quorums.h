@@ -11,12 +11,9 @@ namespace synod::consensus::omnipaxos {
 
 class Quorums {
  public:
-  // Of the membership that the server starts with, which the sizes must fit. The options outlive
-  // this.
-  explicit Quorums(const Options& options);
-  // Of another one: sizes that do not fit it give way to its majority.
+  // The options, of which the sizes count, outlive this.
   Quorums(const Options& options, Membership membership);
-
+  // Sizes that do not fit it, because two such quorums need not meet, give way to its majority.
   void configure(Membership membership);
 
   [[nodiscard]] bool is_read_quorum(const Servers& servers) const;

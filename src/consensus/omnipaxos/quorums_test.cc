@@ -22,14 +22,14 @@ Servers servers(std::initializer_list<int> ids) {
 
 TEST(OmniPaxosQuorums, WithoutSizesTheyAreTheMemberships) {
   const Options majority = options(5, 0, 0);
-  const Quorums quorums(majority);
+  const Quorums quorums(majority, majority.membership);
   EXPECT_TRUE(quorums.is_read_quorum(servers({1, 2, 3})));
   EXPECT_FALSE(quorums.is_write_quorum(servers({1, 2, 6}))) << "6 observes";
 }
 
 TEST(OmniPaxosQuorums, FlexibleOnesDiffer) {
   const Options flexible = options(5, 2, 4);
-  const Quorums quorums(flexible);
+  const Quorums quorums(flexible, flexible.membership);
   EXPECT_TRUE(quorums.is_read_quorum(servers({4, 5})));
   EXPECT_FALSE(quorums.is_read_quorum(servers({4, 6})));
   EXPECT_FALSE(quorums.is_write_quorum(servers({1, 2, 3, 6})));
@@ -38,7 +38,7 @@ TEST(OmniPaxosQuorums, FlexibleOnesDiffer) {
 
 TEST(OmniPaxosQuorums, SizesThatDoNotFitTheNextMembershipGiveWayToItsMajority) {
   const Options flexible = options(5, 2, 4);
-  Quorums quorums(flexible);
+  Quorums quorums(flexible, flexible.membership);
   quorums.configure(options(3, 0, 0).membership);
   EXPECT_TRUE(quorums.is_write_quorum(servers({1, 2}))) << "four of three";
   EXPECT_FALSE(quorums.is_read_quorum(servers({1})));
@@ -49,11 +49,16 @@ TEST(OmniPaxosQuorums, SizesThatDoNotFitTheNextMembershipGiveWayToItsMajority) {
   EXPECT_TRUE(quorums.is_read_quorum(servers({1, 2}))) << "they fit again";
 }
 
-TEST(OmniPaxosQuorumsDeathTest, ThoseThatNeedNotMeetAreRefused) {
+TEST(OmniPaxosQuorums, ThoseThatNeedNotMeetAreNone) {
   const Options disjoint = options(5, 2, 3);
-  EXPECT_DEATH(Quorums{disjoint}, "is_flexible_");
+  const Quorums quorums(disjoint, disjoint.membership);
+  EXPECT_FALSE(quorums.is_read_quorum(servers({1, 2})));
+  EXPECT_TRUE(quorums.is_read_quorum(servers({1, 2, 3})));
+}
+
+TEST(OmniPaxosQuorumsDeathTest, OneSizeWithoutTheOtherIsRefused) {
   const Options half = options(5, 3, 0);
-  EXPECT_DEATH(Quorums{half}, "invariant broken");
+  EXPECT_DEATH((Quorums{half, half.membership}), "invariant broken");
 }
 
 }  // namespace

@@ -122,11 +122,12 @@ void OmniPaxos::entered() {
   if (!is_running()) return;
   election_.enter(shared_.promised(), shared_.now);
   for (const ServerId peer : shared_.connected) ask_in_this_round(peer);
-  const bool leads_on = std::exchange(was_leading_, false) && journal_.has_memory() &&
-                        quorums_.is_voter(options_.self);
-  if (leads_on) return lead(election_.take_over());
+  // Whoever leads it already has asked for a promise in vain, perhaps.
   for (const ServerId peer : shared_.connected)
     if (quorums_.is_member(peer)) shared_.send(peer, PrepareReq{shared_.promised()});
+  const bool leads_on = std::exchange(was_leading_, false) && journal_.has_memory() &&
+                        quorums_.is_voter(options_.self);
+  if (leads_on) lead(election_.take_over());
 }
 
 void OmniPaxos::take_stage(Stage stage) {

@@ -63,9 +63,10 @@ void Shared::enter(Zxid next) {
 // ---- the rest ---------------------------------------------------------------------------------
 
 void Shared::commit(Zxid up_to) {
-  const auto& undecided = journal.configurations().undecided();
-  const bool waits = !undecided.empty() && undecided.front().zxid <= up_to &&
-                     journal.durable() < undecided.front().zxid;
+  const bool waits = std::ranges::any_of(
+      journal.configurations().undecided(), [&](const Configurations::Logged& logged) {
+        return logged.zxid <= up_to && logged.zxid > journal.durable();
+      });
   journal.commit(waits ? std::min(up_to, journal.durable()) : up_to);
 }
 

@@ -1,6 +1,8 @@
 // An ensemble of Omni-Paxos, and what only that promises, checked as it runs.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <map>
 #include <memory>
 #include <set>
@@ -114,7 +116,8 @@ class TestCluster final : public cluster::Cluster {
     const auto known = memberships_.find(said.configuration);
     if (is_of_instance && known != memberships_.end() && !has_lost_its_log_.contains(from) &&
         last_durable(from) < said.configuration)
-      violated("a configuration starts without what was decided before it");
+      violated(fmt::format("server {} starts configuration {:x} (message {}) without all before it",
+                           from, said.configuration.value, said.message.index()));
     if (const auto* accept = std::get_if<AcceptDecide>(&said.message)) {
       for (const Entry& entry : accept->entries) note_entry(said.configuration, entry);
       check_decided(said.configuration, accept->decided);

@@ -65,6 +65,7 @@ class Leader {
   void send_entries(ServerId peer, Progress& progress, std::vector<Entry> entries);
   [[nodiscard]] std::vector<Entry> entries_after(Zxid zxid) const;
   void tell_commit(ServerId peer, Progress& progress);
+  void release(ServerId peer, Progress& progress);
   void read_log(ServerId peer, Progress& progress);
   void begin_snapshot(ServerId peer, Progress& progress);
   [[nodiscard]] Zxid step_back(const message::Refused& refused) const;

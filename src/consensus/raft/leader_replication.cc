@@ -23,6 +23,7 @@ void Leader::flush() {
     if (!shared_->links.is_up(peer)) continue;
     replicate(peer, progress);
     tell_commit(peer, progress);
+    release(peer, progress);
   }
   transfer_when_ready();
 }
@@ -54,20 +55,28 @@ void Leader::send_entries(ServerId peer, Progress& progress, std::vector<Entry> 
   std::size_t bytes = 0;
   for (const Entry& entry : entries) bytes += entry.bytes->size();
   const bool is_probe = progress.state() == State::kProbe;
-  progress.told = shared_->journal.committed();
+  progress.told = std::min(shared_->journal.committed(), end);
   progress.on_sent(prev, end, bytes, shared_->now);
   shared_->send(peer, message::AppendEntries{.term = shared_->term(),
                                              .prev = prev,
-                                             .commit = progress.told,
+                                             .commit = shared_->journal.committed(),
                                              .wants_answer = is_probe,
                                              .entries = std::move(entries)});
 }
 
 // A commit is news also when nothing else is, and when the window is full.
 void Leader::tell_commit(ServerId peer, Progress& progress) {
-  if (progress.state() != State::kReplicate || progress.told >= shared_->journal.committed())
-    return;
-  send_entries(peer, progress, {});
+  if (progress.state() != State::kReplicate) return;
+  if (progress.told < std::min(shared_->journal.committed(), progress.sent()))
+    send_entries(peer, progress, {});
+}
+
+// The replica's answers count on everything that was committed before them.
+void Leader::release(ServerId peer, Progress& progress) {
+  if (progress.state() != State::kReplicate) return;
+  for (; !progress.held.empty() && progress.held.front().after <= progress.told;
+       progress.held.pop_front())
+    shared_->links.send(peer, progress.held.front().message);
 }
 
 // ---- what memory does not reach ---------------------------------------------------------------
@@ -189,7 +198,7 @@ bool Leader::is_joined(ServerId peer) const {
 void Leader::send_to_learner(LinkId link, const ServiceMessage& message) {
   const auto peer = shared_->links.peer_of(link);
   if (peer && shared_->links.link_of(*peer) == link && is_joined(*peer))
-    shared_->links.send(*peer, message);
+    peers_.at(*peer).held.push_back({shared_->journal.committed(), message});
 }
 
 }  // namespace synod::consensus::raft

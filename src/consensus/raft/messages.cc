@@ -119,8 +119,11 @@ struct Take {
     Zxid last = it.prev;
     for (std::size_t i = 0; i < count && in.ok(); ++i) {
       const Zxid zxid = in.zxid();
-      const bool is_next = zxid == last.next() || zxid.epoch() > last.epoch();
-      if (zxid <= last || !is_next || zxid.epoch() > term) problem = "entries out of order";
+      const bool is_behind = zxid > last && zxid.epoch() <= term;  // so `last` has a next
+      if (!is_behind || (zxid != last.next() && zxid.epoch() <= last.epoch())) {
+        problem = "entries out of order";
+        return;
+      }
       last = zxid;
       it.entries.push_back({zxid, std::make_shared<const Bytes>(in.bytes())});
     }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <vector>
 
 #include "base/random.h"
@@ -117,6 +118,15 @@ TEST(RaftMessages, EntriesOutOfOrderAreRefused) {
   EXPECT_FALSE(with(Zxid::of(5, 9), Zxid::of(5, 10)).has_value()) << "not behind prev";
   EXPECT_FALSE(with(Zxid::of(6, 1), Zxid::of(5, 10)).has_value()) << "backwards";
   EXPECT_FALSE(with(Zxid::of(7, 1), Zxid::of(8, 1)).has_value()) << "of a term to come";
+}
+
+// There is nothing behind the last number (found by fuzzing: the search for it overflowed).
+TEST(RaftMessages, NothingFollowsTheLastZxid) {
+  const Zxid last{std::numeric_limits<std::int64_t>::max()};
+  for (const Zxid next : {Zxid{}, Zxid{std::numeric_limits<std::int64_t>::min()}, Zxid::of(7, 1)})
+    EXPECT_FALSE(decode(encode(message::AppendEntries{
+                            .term = 7, .prev = last, .entries = {{next, shared("a")}}}))
+                     .has_value());
 }
 
 }  // namespace

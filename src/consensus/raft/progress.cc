@@ -76,7 +76,9 @@ void Progress::resume(SteadyTimeMs sent_before) {
   sent_ = probed_;
 }
 
+// What was sent may not have been taken: commits are told anew.
 void Progress::stop_sending() {
+  told = {};
   in_flight_.clear();
   in_flight_bytes_ = 0;
   is_paused_ = false;
@@ -86,7 +88,10 @@ void Progress::stop_sending() {
 bool Progress::on_read() {
   if (is_reading_void_) return false;
   // It said itself that it has the entry before these.
-  if (state_ == State::kProbe) state_ = State::kReplicate;
+  if (state_ == State::kProbe) {
+    state_ = State::kReplicate;
+    told = {};
+  }
   return true;
 }
 

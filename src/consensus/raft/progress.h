@@ -56,7 +56,13 @@ class Progress {
   bool has_memory = false;  // it said so in this term: it counts
   bool is_joined = false;   // it answered in this term: what it sends is meant for this leader
   std::uint64_t round = 0;  // of the last heartbeat that it answered
-  Zxid told;                // what is committed, as it heard last
+  Zxid told;                // what is committed of what it was sent, as it heard last
+  // For its replica, once it was told of the commits up to there.
+  struct Held {
+    Zxid after;
+    ServiceMessage message;
+  };
+  std::deque<Held> held;
   // Of a peer without memory: what it may have acknowledged and forgotten lies before this, and who
   // led then is known to lead no more once that round is confirmed.
   struct Recovery {

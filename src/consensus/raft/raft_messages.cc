@@ -54,13 +54,14 @@ void Raft::on(const native::event::Service& received) {
 void Raft::on(const native::event::Snapshot& snapshot) {
   const auto message = decode(snapshot.head);
   const auto* head = message ? std::get_if<message::SnapshotHead>(&*message) : nullptr;
-  if (head == nullptr) return links_.close(snapshot.link, "a tree that is not announced as one");
+  auto settled = Membership::parse(head != nullptr ? head->settled : "");
+  if (!settled) return links_.close(snapshot.link, "a tree that is not announced as one");
   if (head->term > shared_.term()) enter_newer_term(head->term, {});
   const bool is_leaders = head->term == shared_.term() && hear_leader(snapshot.peer);
   if (!is_leaders || shared_.is_log_changing || !follower()->is_tree_wanted(head->zxid))
     return links_.close(snapshot.link);
   // Else a tree with an uncommitted C_old,new would be joint with whatever was last heard of here.
-  if (auto settled = Membership::parse(head->settled)) journal_.adopt(std::move(*settled));
+  journal_.adopt(*std::move(settled));
   follower()->prepare_for_tree();
   installing_ = Installing{snapshot.link, snapshot.peer, head->term};
   outbox_.add(effect::ReceiveSnapshot{snapshot.link, head->zxid, snapshot.first_bytes});

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "consensus/raft/test_cluster.h"
+#include "consensus/raft/test_story.h"
 
 namespace synod::consensus::raft {
 namespace {
@@ -20,8 +20,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-constexpr std::int64_t kT = TestCluster::kElectionTimeoutMs;
-
 std::vector<Zxid> log_of(std::vector<std::uint32_t> terms) {
   std::vector<Zxid> log;
   for (const std::uint32_t term : terms) {
@@ -30,48 +28,6 @@ std::vector<Zxid> log_of(std::vector<std::uint32_t> terms) {
   }
   return log;
 }
-
-class RaftStory : public testing::Test {
- protected:
-  void prepare(TestOptions options, const TestCluster::Adjust& adjust = {}) {
-    cluster_.emplace(options, adjust);
-  }
-  void begin(TestOptions options = {}, const TestCluster::Adjust& adjust = {}) {
-    prepare(options, adjust);
-    cluster_->start_all();
-    ASSERT_TRUE(settles());
-  }
-  bool settles() {
-    return cluster_->run_until([&] { return cluster_->are_all_serving_and_equal(); });
-  }
-  void write(int count) {
-    for (int i = 0; i < count; ++i) ASSERT_TRUE(cluster_->write_and_wait()) << cluster_->describe();
-  }
-  void TearDown() override {
-    if (!cluster_) return;
-    EXPECT_THAT(cluster_->violations(), IsEmpty()) << cluster_->describe();
-  }
-  TestCluster& the() { return *cluster_; }
-  NodeId leader() { return the().serving_leader().value_or(0); }
-  NodeId follower(int which = 0) {
-    for (NodeId node = 1;; ++node)
-      if (node != leader() && which-- == 0) return node;
-  }
-  std::uint32_t term() { return the().status(leader()).epoch; }
-  bool transfer(NodeId to) {
-    bool is_begun = false;
-    the().with_engine(leader(), [&](Engine& engine) {
-      is_begun = dynamic_cast<Raft&>(engine).transfer_leadership(ServerId{to});
-    });
-    return is_begun;
-  }
-  // Server 1 has no patience, the others much.
-  static void first_campaigns(Options& options) {
-    if (options.self != ServerId{1}) options.election_timeout_ms *= 20;
-  }
-
-  std::optional<TestCluster> cluster_;
-};
 
 // ---- elections --------------------------------------------------------------------------------
 

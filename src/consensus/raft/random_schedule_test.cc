@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "consensus/cluster/schedule.h"
 #include "consensus/raft/test_cluster.h"
@@ -30,7 +32,55 @@ struct Totals {
   int refusals = 0;
   std::size_t commits = 0;
   std::size_t terms = 0;
+  std::size_t reads = 0;
   std::size_t configurations = 0;
+};
+
+// Whoever leads and serves is asked now and then; what it answers is no less than was committed
+// when it was asked (R7).
+class Reader {
+ public:
+  explicit Reader(TestCluster& cluster) : cluster_(cluster) {
+    cluster.on_message = [this](NodeId, NodeId, const Message&) {
+      if (++messages_ % 16 == 0) ask();
+      if (messages_ % 4 == 0) check();
+    };
+  }
+  [[nodiscard]] std::size_t answered() const { return answered_; }
+
+ private:
+  void ask() {
+    const TestOptions& options = cluster_.options();
+    const NodeId servers = options.voters + options.observers + options.spares;
+    for (NodeId node = 1; node <= servers; ++node) {
+      if (!cluster_.is_up(node) || cluster_.committed().empty()) continue;
+      const Status& status = cluster_.status(node);
+      if (status.role != Role::kLeading || !status.is_serving) continue;
+      asked_[{node, ++token_}] = cluster_.committed().back().zxid;
+      cluster_.read_index(node, token_);
+    }
+  }
+  void check() {
+    for (auto ask = asked_.begin(); ask != asked_.end();) {
+      const auto& [node, token] = ask->first;
+      const auto& reads = cluster_.reads(node);
+      const auto read = reads.find(token);
+      if (read == reads.end()) {
+        ++ask;
+        continue;
+      }
+      if (read->second < ask->second)
+        cluster_.violated("server " + std::to_string(node) + " answers a read with what was");
+      ++answered_;
+      ask = asked_.erase(ask);
+    }
+  }
+
+  TestCluster& cluster_;
+  std::uint64_t messages_ = 0;
+  std::uint64_t token_ = 0;
+  std::size_t answered_ = 0;
+  std::map<std::pair<NodeId, std::uint64_t>, Zxid> asked_;
 };
 
 Totals run_all(bool reconfigures) {
@@ -47,17 +97,21 @@ Totals run_all(bool reconfigures) {
       return made;
     };
     cluster::Schedule schedule(seed, make, reconfigures);
+    Reader reader(*cluster);
     EXPECT_EQ(schedule.run(), "");
     if (testing::Test::HasFailure()) break;
     totals.trees += cluster->count_sent("SnapshotHead") > 0;
     totals.refusals += cluster->count_sent("Refused") > 0;
     totals.commits += cluster->committed_count();
     totals.terms += cluster->leaders().rbegin()->first;
-    totals.configurations += cluster->configuration_count();
+    totals.reads += reader.answered();
+    totals.configurations += cluster->configurations().size() - 1;
   }
-  std::printf("%zu seeds: %d with trees, %d with refusals; %zu commits, %zu terms, %zu changes\n",
-              static_cast<std::size_t>(seeds.count), totals.trees, totals.refusals, totals.commits,
-              totals.terms, totals.configurations);
+  std::printf(
+      "%zu seeds: %d with trees, %d with refusals; %zu commits, %zu terms, %zu reads, %zu "
+      "changes\n",
+      static_cast<std::size_t>(seeds.count), totals.trees, totals.refusals, totals.commits,
+      totals.terms, totals.reads, totals.configurations);
   return totals;
 }
 

@@ -31,7 +31,8 @@ class RaftServer : public testing::Test {
              const std::function<void(Options&)>& adjust = {}) {
     Options options{.self = ServerId{1}, .election_timeout_ms = kT};
     for (std::int64_t id = 1; id <= 5; ++id)
-      options.membership.members[ServerId{id}] = Member{.quorum = {{"s", 1}}, .election = {}};
+      options.membership.members[ServerId{id}] =
+          Member{.quorum = {{"s", 1}}, .election = {{"s", 2}}};
     if (adjust) adjust(options);
     raft_ = std::make_unique<Raft>(options);
     // An entry before the first says what that is behind.
@@ -212,6 +213,46 @@ TEST_F(RaftServer, Section5_2_TheSameVoteTwiceIsOneVote) {
   EXPECT_EQ(raft_->status().role, Role::kLeading);
 }
 
+TEST_F(RaftServer, Section5_4_1_OfTwoLogsOfOneTermTheLongerWins) {
+  begin({entry(1, 1), entry(1, 2)}, 1);
+  hear(2, message::RequestVote{.term = 2, .last_logged = Zxid::of(1, 1)});
+  flush();
+  said();
+  EXPECT_FALSE(last<message::Vote>().is_granted);
+  hear(3, message::RequestVote{.term = 2, .last_logged = Zxid::of(1, 3)});
+  flush();
+  said();
+  EXPECT_TRUE(last<message::Vote>().is_granted);
+}
+
+TEST_F(RaftServer, Section5_2_ASplitVoteEndsInANewTerm) {
+  begin({}, 1, {}, [](Options& options) { options.pre_vote = false; });
+  pass(2 * kT);
+  flush();
+  said();
+  EXPECT_EQ(last<message::RequestVote>().term, 2U);
+  for (const int peer : {3, 4, 5}) hear(peer, message::Vote{.term = 2});
+  hear(2, message::Vote{.term = 2, .is_granted = true});
+  EXPECT_EQ(raft_->status().role, Role::kLooking) << "two of five";
+  pass(2 * kT);
+  flush();
+  said();
+  EXPECT_EQ(last<message::RequestVote>().term, 3U);
+}
+
+TEST_F(RaftServer, Section5_2_ACandidateFollowsALeaderOfItsTermAndNoEarlierOne) {
+  begin({entry(1, 1)}, 1, {}, [](Options& options) { options.pre_vote = false; });
+  pass(2 * kT);
+  flush();
+  said();
+  hear(3, message::AppendEntries{.term = 1, .prev = Zxid::of(1, 1)});
+  EXPECT_THAT(said(), ElementsAre("3: HeartbeatReply")) << "with the newer term";
+  EXPECT_EQ(raft_->status().role, Role::kLooking);
+  hear(4, message::AppendEntries{.term = 2, .prev = Zxid::of(1, 1)});
+  EXPECT_EQ(raft_->status().role, Role::kFollowing);
+  EXPECT_EQ(raft_->status().leader, ServerId{4});
+}
+
 TEST_F(RaftServer, Dissertation9_6_APreVoteChangesNothing) {
   begin({entry(1, 1)}, 1);
   hear(2, message::RequestVote{.term = 9, .last_logged = Zxid::of(1, 1), .is_pre = true});
@@ -256,6 +297,16 @@ TEST_F(RaftServer, Section5_1_AnOlderTermsLeaderHearsOfTheNewer) {
   EXPECT_THAT(said(), ElementsAre("2: HeartbeatReply"));
   EXPECT_EQ(last<message::HeartbeatReply>().term, 5U);
   EXPECT_EQ(appended_, Zxid{});
+}
+
+TEST_F(RaftServer, Section5_1_ACandidateGivesWayToANewerTerm) {
+  begin({}, 1, {}, [](Options& options) { options.pre_vote = false; });
+  pass(2 * kT);
+  flush();
+  hear(2, message::Vote{.term = 6});
+  flush();
+  for (const int peer : {3, 4, 5}) hear(peer, message::Vote{.term = 2, .is_granted = true});
+  EXPECT_EQ(raft_->status().role, Role::kLooking) << "those votes are of a term that is over";
 }
 
 TEST_F(RaftServer, Section5_1_ALeaderGivesWayToANewerTerm) {
@@ -343,6 +394,20 @@ TEST_F(RaftServer, Section5_3_ARefusalSaysWhereToGoOn) {
   EXPECT_EQ(last<message::Refused>().hint, Zxid::of(1, 1));
 }
 
+TEST_F(RaftServer, Section5_5_TheSameMessageTwiceDoesNoHarm) {
+  begin({entry(1, 1)}, 1);
+  const message::AppendEntries append{
+      .term = 1, .prev = Zxid::of(1, 1), .entries = {entry(1, 2), entry(1, 3)}};
+  hear(2, append);
+  flush();
+  said();
+  hear(2, append);
+  carry_out();
+  EXPECT_EQ(appended_, Zxid{}) << "nothing is appended again";
+  EXPECT_THAT(cuts_, IsEmpty());
+  EXPECT_EQ(raft_->status().role, Role::kFollowing);
+}
+
 // ---- leading ----------------------------------------------------------------------------------
 
 TEST_F(RaftServer, Section5_4_2_AnEntryOfAnEarlierTermIsNotCommittedByCounting) {
@@ -411,6 +476,30 @@ TEST_F(RaftServer, Section7_ASecondTreeFollowsTheFirst) {
   EXPECT_EQ(dials_.size(), 2U);
 }
 
+// A tree may come late, or twice: what the log already reaches past it stays.
+TEST_F(RaftServer, Section7_ATreeOfWhatIsThereAlreadyIsNotTaken) {
+  begin({entry(1, 1), entry(1, 2)}, 1);
+  hear(2, message::AppendEntries{.term = 1, .prev = Zxid::of(1, 2), .commit = Zxid::of(1, 2)});
+  flush();
+  const auto offer = [&](LinkId link, Zxid zxid) {
+    raft_->accepted(link, Port::kQuorum);
+    Bytes head(1, '\x02');
+    head += encode(
+        message::SnapshotHead{.term = 1, .zxid = zxid, .settled = raft_->membership()->to_text()});
+    raft_->received(link, native::encode(native::Greeting{.engine = native::EngineTag::kRaft,
+                                                          .purpose = native::Purpose::kSnapshot,
+                                                          .from = {2},
+                                                          .to = {1}}) +
+                              native::encode_frame(head));
+    for (const Effect& effect : raft_->drain())
+      if (std::holds_alternative<effect::ReceiveSnapshot>(effect)) return true;
+    return false;
+  };
+  EXPECT_FALSE(offer(LinkId{20}, Zxid::of(1, 1)));
+  EXPECT_FALSE(offer(LinkId{22}, Zxid::of(1, 2)));
+  EXPECT_TRUE(offer(LinkId{24}, Zxid::of(1, 9)));
+}
+
 TEST_F(RaftServer, WhoHasForgottenDoesNotCount) {
   begin({entry(1, 1)}, 1);
   lead(2);
@@ -470,6 +559,65 @@ TEST_F(RaftServer, NonsenseCostsItsLinkOnly) {
   hear(3, message::RequestVote{.term = 2, .last_logged = Zxid::of(1, 1)});
   flush();
   EXPECT_THAT(said(), ElementsAre("3: Vote"));
+}
+
+// ---- changes of membership --------------------------------------------------------------------
+
+// It may be a member all the same, by an entry that is not here yet.
+TEST_F(RaftServer, Section6_AServerThatIsNoMemberHereMayBeVotedFor) {
+  begin({entry(1, 1)}, 1);
+  connect(ServerId{9});
+  said();
+  hear(9, message::RequestVote{
+              .term = 2, .last_logged = Zxid::of(1, 9), .configuration = Zxid::of(1, 5)});
+  flush();
+  EXPECT_THAT(said(), ElementsAre("9: Vote"));
+  EXPECT_TRUE(last<message::Vote>().is_granted);
+}
+
+// Only its own files say so, and ours say otherwise.
+TEST_F(RaftServer, WhoIsAboutToJoinGetsNoVote) {
+  begin({entry(1, 1)}, 1);
+  connect(ServerId{9});
+  for (const bool is_pre : {true, false}) {
+    said();
+    hear(9, message::RequestVote{.term = 2, .last_logged = Zxid::of(1, 9), .is_pre = is_pre});
+    flush();
+    EXPECT_THAT(said(), ElementsAre("9: Vote"));
+    EXPECT_FALSE(last<message::Vote>().is_granted);
+  }
+}
+
+TEST_F(RaftServer, Dissertation4_2_1_AStrangerIsLedAndDoesNotCount) {
+  begin({entry(1, 1)}, 1);
+  lead(2);
+  flush();
+  said();
+  connect(ServerId{9});
+  EXPECT_THAT(said(), testing::Contains("9: AppendEntries"));
+  const Zxid first = Zxid::of(2, 1);
+  hear(9, message::Appended{.term = 2, .match = first, .has_memory = true});
+  hear(2, message::Appended{.term = 2, .match = first, .has_memory = true});
+  carry_out();
+  EXPECT_EQ(committed_, Zxid{}) << "two of five, and a guest";
+  hear(3, message::Appended{.term = 2, .match = first, .has_memory = true});
+  carry_out();
+  EXPECT_EQ(committed_, first);
+}
+
+TEST_F(RaftServer, Section6_WhyNotSaysWhoIsMissing) {
+  begin({entry(1, 1)}, 1);
+  lead(2);
+  flush();
+  hear(2, message::Appended{.term = 2, .match = Zxid::of(2, 1), .has_memory = true});
+  hear(3, message::Appended{.term = 2, .match = Zxid::of(2, 1), .has_memory = false});
+  Membership next = *raft_->membership();
+  EXPECT_EQ(raft_->why_not(next),
+            "only 2 of its 5 participants are in step: server.3 has not been synchronised yet, "
+            "server.4 is not connected, server.5 is not connected");
+  next.members.erase(ServerId{4});
+  next.members.erase(ServerId{5});
+  EXPECT_EQ(raft_->why_not(next), std::nullopt);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -50,7 +51,26 @@ void TestCluster::watch(const cluster::Sent& sent) {
     if (!name.starts_with("Heartbeat"))
       transcript_.push_back(fmt::format("{}->{} {}", sent.from, sent.to, name));
     check_claims(sent.from, sent.to, *message);
+    check_changes();
     if (on_message) on_message(sent.from, sent.to, *message);
+  }
+}
+
+// Before the first word of a commit leaves: C_old,new is on the disks of a majority of both sides.
+// A single step's is on those of the new one, which is a majority for the old as good as.
+void TestCluster::check_changes() {
+  const auto& all = configurations();
+  for (; changes_checked_ + 1 < all.size(); ++changes_checked_) {
+    const auto before = std::next(all.begin(), static_cast<std::ptrdiff_t>(changes_checked_));
+    const auto& [zxid, next] = *std::next(before);
+    Servers holders;
+    for (const ServerId voter : next.voters()) add_to(holders, voter);
+    for (const ServerId voter : before->second.voters()) add_to(holders, voter);
+    const std::size_t of_either = holders.size();
+    std::erase_if(holders, [&](ServerId server) { return !is_durable(server.value, zxid); });
+    const std::size_t changed = 2 * of_either - next.voter_count() - before->second.voter_count();
+    if (!next.is_quorum(holders) || (changed > 1 && !before->second.is_quorum(holders)))
+      violated(fmt::format("the change {:#x} is committed by one side alone", zxid.value));
   }
 }
 

@@ -1,5 +1,6 @@
 // Raft in the test cluster, with what is Raft's own: its messages as a transcript, and that none of
-// them claims what is not on disk (G8, R1, R5: consensus.md 3.13, 9.3).
+// them claims what is not on disk (G8, R1, R5: consensus.md 3.13, 9.3), and that both sides commit
+// what is joint (R8).
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,7 @@ class TestCluster final : public cluster::Cluster {
  private:
   void watch(const cluster::Sent& sent);
   void check_claims(NodeId from, NodeId to, const Message& message);
+  void check_changes();
 
   struct Watched {
     native::FrameReader frames;
@@ -43,6 +45,7 @@ class TestCluster final : public cluster::Cluster {
   };
   std::map<std::pair<std::uint64_t, bool>, Watched> watched_;  // by connection, and who dialled
   std::map<std::pair<std::uint32_t, NodeId>, NodeId> votes_;   // by term and voter
+  std::size_t changes_checked_ = 0;
   std::vector<std::string> transcript_;
   std::map<std::string, int> counts_;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutation.h"
 
 namespace synod::consensus::zab {
 namespace {
@@ -155,7 +156,7 @@ void Election::take_in(const ElectionLinks::Message& message) {
 // Who was away while the membership changed must not vote, nor lead, under the old one.
 void Election::learn(const std::string& config) {
   is_asker_behind_ = false;
-  if (!members_.can_change()) return;
+  if (!members_.can_change() || is_mutated(Mutation::kZabLeadsWhoKnowsMore)) return;
   auto membership = Membership::parse(config);
   if (!membership) return;
   is_asker_behind_ = membership->version < members_.decided().version;

@@ -56,7 +56,8 @@ void Leader::on_learner_info(LearnerHandler& learner, const QuorumPacket& packet
   // An accepted epoch of -1 is what a server without memory says.
   const std::int64_t accepted_epoch = packet.zxid.value >> 32;
   learner.registered(info->server, is_observer, accepted_epoch >= 0);
-  if (info->config_version > members().decided().version)
+  if (info->config_version > members().decided().version &&
+      !is_mutated(Mutation::kZabLeadsWhoKnowsMore))
     return refuse_newer_configuration(learner);
   replace_older_link(learner);
   on_epoch_heard(learner, accepted_epoch);

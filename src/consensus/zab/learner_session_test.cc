@@ -44,10 +44,27 @@ std::vector<Captured> read_session(const std::string& name) {
 // What is the replica's, not the engine's, to send.
 bool is_of_service(const std::string& type) { return type == "REQUEST" || type == "REVALIDATE"; }
 
-// A learner with a disk that is done at once.
+// Knows ZooKeeper's transaction for a reconfig: a header with the type at 28, then path and text.
+class ReconfigForms final : public EntryForms {
+ public:
+  SharedBytes write(EntryKind /*kind*/, Zxid /*zxid*/, BytesView /*payload*/) const override {
+    throw std::runtime_error("a learner makes no entries");
+  }
+  Form read(BytesView entry) const override {
+    constexpr std::size_t kHeaderBytes = 32;
+    if (entry.size() < kHeaderBytes || entry.substr(28, 4) != BytesView("\0\0\0\x10", 4)) return {};
+    jute::Reader in(entry.substr(kHeaderBytes));
+    (void)in.view();
+    return {EntryKind::kReconfiguration, in.view().value_or("")};
+  }
+};
+
+// A learner with a disk that is done at once. With forms its membership may change.
 class Replay {
  public:
-  explicit Replay(const std::vector<Captured>& session) : session_(session) {
+  explicit Replay(const std::vector<Captured>& session, const EntryForms* forms = nullptr,
+                  ServerId leader = {100})
+      : session_(session) {
     PacketReader reader;
     QuorumPacket info;
     Bytes info_bytes = first("INFO");
@@ -62,19 +79,21 @@ class Replay {
     const std::int32_t current = jute::load_big_endian<std::int32_t>(promise.data->data());
 
     options_.self = identity.server;
+    options_.is_reconfig_enabled = forms != nullptr;
     options_.membership.version = identity.config_version;
     options_.membership.members[identity.server] = {};
-    options_.membership.members[kLeader] = {.quorum = {{"leader", 2888}}};
+    options_.membership.members[leader] = {.quorum = {{"leader", 2888}}};
     journal_.emplace(
         Journal::Memory{.entries = options_.commit_log_count, .bytes = options_.commit_log_bytes},
         outbox_);
     shared_.emplace(Shared{options_, outbox_, *journal_, status_, {1000}, -1});
-    journal_->start(
-        {.last_logged = promise.zxid,
-         .accepted_epoch = accepted,
-         .current_epoch = current < 0 ? accepted : static_cast<std::uint32_t>(current)});
+    journal_->start({.last_logged = promise.zxid,
+                     .accepted_epoch = accepted,
+                     .current_epoch = current < 0 ? accepted : static_cast<std::uint32_t>(current),
+                     .forms = forms},
+                    options_.membership);
     status_.role = is_observer_ ? Role::kObserving : Role::kFollowing;
-    learner_.emplace(*shared_, kLeader);
+    learner_.emplace(*shared_, leader);
   }
 
   void run() {
@@ -96,13 +115,13 @@ class Replay {
   }
 
   [[nodiscard]] std::string ended() const { return learner_->ended().value_or(""); }
+  [[nodiscard]] std::optional<ServerId> successor() const { return learner_->successor(); }
+  [[nodiscard]] const Membership& membership() const { return shared_->members().decided(); }
   [[nodiscard]] const Bytes& sent() const { return sent_; }
   [[nodiscard]] const std::vector<Zxid>& commits() const { return commits_; }
   [[nodiscard]] int pings() const { return pings_; }
 
  private:
-  static constexpr ServerId kLeader{100};
-
   Bytes first(const std::string& type_ending) {
     for (const Captured& packet : session_)
       if (packet.direction != "leader->learner" && packet.type.ends_with(type_ending))
@@ -243,6 +262,18 @@ TEST_P(LearnerSession, AnswersAsJavasLearnerDid) {
   expect_same_beginning(only(ours, false), only(javas, false));
   expect_same_beginning(only(ours, true), only(javas, true));
   EXPECT_FALSE(replay.commits().empty());
+}
+
+// The leader is removed: Java's followers leave it at that packet, and follow server 1.
+TEST(LearnerOfAChange, LeavesForTheDesignatedLeader) {
+  const auto session = read_session("sess-reconfig-leader-removed-38");
+  const ReconfigForms forms;
+  Replay replay(session, &forms, {3});
+  replay.run();
+  EXPECT_EQ(replay.ended(), "the membership has changed, and server 1 leads");
+  EXPECT_EQ(replay.successor(), ServerId{1});
+  EXPECT_EQ(replay.membership().version, replay.commits().back().value);
+  EXPECT_FALSE(replay.membership().members.contains({3}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Captured, LearnerSession,

@@ -1,4 +1,4 @@
-#include "sim/wire_claims.h"
+#include "sim/zab_claims.h"
 
 #include <fmt/format.h>
 
@@ -11,19 +11,15 @@ namespace synod::sim {
 namespace effect = consensus::effect;
 namespace zab = consensus::zab;
 
-void WireClaims::complain(std::size_t server, const std::string& text) const {
-  complain_(fmt::format("server {}: G8: {}", server + 1, text));
-}
-
-void WireClaims::started(std::size_t server) {
+void ZabClaims::started(std::size_t server) {
   std::erase_if(links_, [&](const auto& link) { return link.first.first == server; });
 }
 
-void WireClaims::accepted(std::size_t server, consensus::LinkId link, consensus::Port port) {
+void ZabClaims::accepted(std::size_t server, consensus::LinkId link, consensus::Port port) {
   links_[{server, link}].port = port;
 }
 
-void WireClaims::effect(std::size_t server, const consensus::Effect& effect) {
+void ZabClaims::effect(std::size_t server, const consensus::Effect& effect) {
   if (const auto* dial = std::get_if<effect::Dial>(&effect)) {
     Link& link = links_[{server, dial->link}];
     link.port = dial->port;
@@ -36,7 +32,7 @@ void WireClaims::effect(std::size_t server, const consensus::Effect& effect) {
   }
 }
 
-void WireClaims::sent(std::size_t server, Link& link, BytesView bytes) {
+void ZabClaims::sent(std::size_t server, Link& link, BytesView bytes) {
   if (link.port == consensus::Port::kQuorum) {
     if (!link.is_dialled) return;  // a leader's: what it says is committed is G4's affair
     link.packets.feed(bytes);
@@ -60,37 +56,37 @@ void WireClaims::sent(std::size_t server, Link& link, BytesView bytes) {
   }
 }
 
-void WireClaims::check_packet(std::size_t server, const zab::QuorumPacket& packet) {
+void ZabClaims::check_packet(std::size_t server, const zab::QuorumPacket& packet) {
   if (packet.type == zab::PacketType::kAck) return check_ack(server, packet.zxid);
   if (packet.type != zab::PacketType::kAckEpoch) return;
-  const std::int64_t promised = ghost_.promised_epoch(server);
-  if (durable_epoch_(server, storage::kAcceptedEpochName) < promised)
+  const std::int64_t promised = ghost().promised_epoch(server);
+  if (durable_epoch(server, storage::kAcceptedEpochName) < promised)
     complain(server, fmt::format("ACKEPOCH before acceptedEpoch {} is on disk", promised));
-  if (packet.zxid > ghost_.last_durable(server))
+  if (packet.zxid > ghost().last_durable(server))
     complain(server,
              fmt::format("ACKEPOCH tells of 0x{:x}, which is not on disk", packet.zxid.value));
 }
 
-void WireClaims::check_ack(std::size_t server, Zxid zxid) {
+void ZabClaims::check_ack(std::size_t server, Zxid zxid) {
   if (zxid.counter() != 0) {
-    if (!ghost_.has_durable(server, zxid))
+    if (!ghost().has_durable(server, zxid))
       complain(server, fmt::format("ACK of 0x{:x}, which is not on disk", zxid.value));
     return;
   }
-  if (durable_epoch_(server, storage::kCurrentEpochName) < zxid.epoch())
+  if (durable_epoch(server, storage::kCurrentEpochName) < zxid.epoch())
     complain(server,
              fmt::format("ACK of NEWLEADER before currentEpoch {} is on disk", zxid.epoch()));
-  if (!ghost_.has_durable_before(server, zxid))
+  if (!ghost().has_durable_before(server, zxid))
     complain(server,
              fmt::format("ACK of NEWLEADER 0x{:x} before the history is on disk", zxid.value));
 }
 
-void WireClaims::check_vote(std::size_t server, BytesView payload) {
+void ZabClaims::check_vote(std::size_t server, BytesView payload) {
   const auto notification = zab::decode_notification(payload);
   if (!notification || notification->state != consensus::Role::kLooking) return;
   const zab::Vote& vote = notification->vote;
   if (vote.leader.value != static_cast<std::int64_t>(server) + 1) return;
-  if (vote.zxid > ghost_.last_durable(server))
+  if (vote.zxid > ghost().last_durable(server))
     complain(server,
              fmt::format("votes for itself with 0x{:x}, which is not on disk", vote.zxid.value));
 }
