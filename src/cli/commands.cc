@@ -220,8 +220,7 @@ void add_access(CLI::App& command, EnsembleAccess& access) {
       .add_option("--server", access.servers,
                   "host:port of a server of the ensemble; again for others to try (127.0.0.1:2181)")
       ->delimiter(',')
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command.add_option("--auth", access.auth, "scheme:credential, as in digest:super:password");
   command.add_option("--wait", access.wait_seconds, "seconds for new servers to catch up")
       ->check(CLI::Range(1, 86'400));
@@ -233,12 +232,10 @@ void add_membership(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("reconfig", kReconfigHelp);
   add_access(*command, options->access);
   command->add_option("--add", options->joining, "server.N=host:port:port[:role];clientPort")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command->add_option("--remove", options->leaving, "the number of a server; again for others")
       ->delimiter(',')
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command->add_option("--members", options->members_file, "a file with all of the new membership");
   command->add_option("--version", options->version, "only if it is the membership's, hexadecimal");
   on_parsed<ReconfigOptions>(*command, action, options, reconfig);
@@ -251,6 +248,7 @@ void add_membership(CLI::App& app, Action& action) {
   swap_command->add_option("new", swapped->joining, "server.N=host:port:port[:role];clientPort")
       ->required();
   on_parsed<ReplaceOptions>(*swap_command, action, swapped, replace);
+}
 
 void add_convert(CLI::App& app, const CommandLine& line, Action& action) {
   const CLI::IsMember is_engine({"zab", "raft", "omnipaxos"});
@@ -346,7 +344,6 @@ int run(int argc, const char* const* argv) {
   add_serve(app, line, action);
   add_questions(app, line, action);
   add_membership(app, action);
-
   add_convert(app, line, action);
   add_sim(app, action);
   try {
