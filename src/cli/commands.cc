@@ -243,8 +243,7 @@ void add_access(CLI::App& command, EnsembleAccess& access) {
       .add_option("--server", access.servers,
                   "host:port of a server of the ensemble; again for others to try (127.0.0.1:2181)")
       ->delimiter(',')
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command.add_option("--auth", access.auth, "scheme:credential, as in digest:super:password");
   command.add_option("--wait", access.wait_seconds, "seconds for new servers to catch up")
       ->check(CLI::Range(1, 86'400));
@@ -256,12 +255,10 @@ void add_membership(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("reconfig", kReconfigHelp);
   add_access(*command, options->access);
   command->add_option("--add", options->joining, "server.N=host:port:port[:role];clientPort")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command->add_option("--remove", options->leaving, "the number of a server; again for others")
       ->delimiter(',')
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command->add_option("--members", options->members_file, "a file with all of the new membership");
   command->add_option("--version", options->version, "only if it is the membership's, hexadecimal");
   on_parsed<ReconfigOptions>(*command, action, options, reconfig);

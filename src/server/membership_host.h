@@ -17,7 +17,8 @@ namespace synod::server {
 
 class MembershipHost final : public replica::Host {
  public:
-  // `config_file` is absolute; empty where there is none. `readers` and `files` outlive this.
+  // `config_file` is absolute; empty where there is none. `readers` and `files`, a port that
+  // nobody else uses, outlive this.
   MembershipHost(replica::Host& readers, storage::FilePort& files, const Config& config,
                  std::string config_file);
 

@@ -1,5 +1,6 @@
 #include "server/membership_host.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "storage/memory_files.h"
@@ -20,7 +21,7 @@ constexpr std::string_view kThree = "server.1=a:1:2;2181\nserver.2=b:1:2;2181\ns
 
 class MembershipFiles : public testing::Test {
  protected:
-  MembershipFiles() { files_.put("/zoo.cfg", "server.1=a:1:2;2181\n"); }
+  MembershipFiles() { files_.put("/etc/zoo.cfg", "server.1=a:1:2;2181\n"); }
 
   // This server is number 2, and starts with these members at that version.
   MembershipHost host(std::int64_t version, std::string_view members = kThree) {
@@ -28,11 +29,11 @@ class MembershipFiles : public testing::Test {
     config_.client_port = 2181;
     config_.ensemble = *Membership::parse(members);
     config_.ensemble->version = version;
-    return {readers_, files_, config_, "/zoo.cfg"};
+    return {readers_, files_, config_, "/etc/zoo.cfg"};
   }
   bool is_written(const std::string& version) {
-    const bool is_there = files_.get("/zoo.cfg.dynamic." + version).has_value();
-    EXPECT_EQ(is_there, files_.get("/zoo.cfg")->contains("zoo.cfg.dynamic." + version + "\n"));
+    const bool is_there = files_.get("/etc/zoo.cfg.dynamic." + version).has_value();
+    EXPECT_EQ(is_there, files_.get("/etc/zoo.cfg")->contains("zoo.cfg.dynamic." + version + "\n"));
     return is_there;
   }
 
@@ -47,7 +48,7 @@ TEST_F(MembershipFiles, WhatIsDecidedIsWrittenAndCounts) {
   host.fill(facts);
   EXPECT_EQ(facts.voters, 3U);
   EXPECT_EQ(facts.version, 0);
-  host.configured(std::string(kThree) + "\nserver.4=d:1:2;5\nserver.5=e:1:2;5\nversion=1f");
+  host.configured(fmt::format("{}\nserver.4=d:1:2;5\nserver.5=e:1:2;5\nversion=1f", kThree));
   EXPECT_TRUE(is_written("1f"));
   host.fill(facts);
   EXPECT_EQ(facts.voters, 5U);
@@ -66,7 +67,7 @@ TEST_F(MembershipFiles, WhoIsStillJoiningKeepsItsOwnFiles) {
   MembershipHost host = this->host(0);
   host.configured("server.1=a:1:2;2181\nserver.3=c:1:2;2181\nversion=10");
   EXPECT_FALSE(is_written("10"));
-  host.configured(std::string(kThree) + "\nversion=1f");
+  host.configured(fmt::format("{}\nversion=1f", kThree));
   EXPECT_TRUE(is_written("1f")) << "it belongs to them now";
   host.configured("server.1=a:1:2;2181\nserver.3=c:1:2;2181\nversion=2f");
   EXPECT_TRUE(is_written("2f"));
@@ -75,7 +76,7 @@ TEST_F(MembershipFiles, WhoIsStillJoiningKeepsItsOwnFiles) {
 TEST_F(MembershipFiles, WhatCannotBeWrittenIsNoEnd) {
   MembershipHost host = this->host(0x10);
   files_.set_fault([](const storage::FileOp&) { return Error{ErrorKind::kIo, "read-only"}; });
-  host.configured(std::string(kThree) + "\nserver.4=d:1:2;5\nversion=1f");
+  host.configured(fmt::format("{}\nserver.4=d:1:2;5\nversion=1f", kThree));
   EXPECT_FALSE(is_written("1f"));
   QuorumFacts facts;
   host.fill(facts);

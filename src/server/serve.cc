@@ -240,6 +240,8 @@ class Server {
   std::unique_ptr<net::PeerLinks> peers_;  // null: this server is alone
   net::ReaderLocks locks_;
   std::unique_ptr<PosixFiles> files_;
+  // Not the replica's port: whoever uses one picks the numbers of its files.
+  PosixFiles config_files_{[](storage::IoToken /*token*/, Result<void> /*result*/) {}};
   std::unique_ptr<MembershipHost> host_;
   std::unique_ptr<replica::Replica> replica_;
   std::unique_ptr<net::ClientService> service_;
@@ -360,7 +362,7 @@ ExitStatus Server::start() {
   files_ = std::make_unique<PosixFiles>([this](storage::IoToken token, Result<void> result) {
     service_->io_done(token, std::move(result));
   });
-  host_ = std::make_unique<MembershipHost>(locks_, *files_, config, options_.config_file);
+  host_ = std::make_unique<MembershipHost>(locks_, config_files_, config, options_.config_file);
   auto replica = replica::Replica::open(*files_, links, *host_, make_engine(config),
                                         replica_options(config), net::now());
   if (!replica) {

@@ -55,7 +55,10 @@ def one_round(fleet, writer):
     step(joining={4: "observer"}, unaffected=(1, 2, 3))
     step(joining={4: "participant"})
     fresh(fleet, 5)
+    restart(fleet, 5)  # it does not belong yet
     step(joining={5: "participant"}, unaffected=(1, 2, 3))
+    restart(fleet, 5)
+    fleet.check()
     require_figures(fleet, 5)
     follower = next(sid for sid in (1, 2, 3) if fleet.servers[sid] is not fleet.leader())
     step(leaving=(follower,))
@@ -83,6 +86,12 @@ def fresh(fleet, sid, role="participant"):
         old.kill()
         old.folder.rename(old.folder.with_name(f"{old.folder.name}-{old.quorum_port}"))
     fleet.launch(sid, role)
+
+
+def restart(fleet, sid):
+    fleet.servers[sid].kill()
+    fleet.servers[sid].start()
+    fleet.wait_for_newcomer(sid)
 
 
 def leave(fleet, sid):

@@ -42,11 +42,14 @@ class Fleet:
         """A server that is to join: it knows the members, and itself. They do not know it."""
         server = self.servers[sid] = Server(sid, self.kind, self.folder, role, config=self.config)
         server.start(self.lines() + [server.line])
+        self.wait_for_newcomer(sid)
+        return server
+
+    def wait_for_newcomer(self, sid):
         if self.engine == "omnipaxos":  # stands by, and fetches what it lacks once it belongs
-            wait_until(lambda: quor(server), f"server {sid} answers")
+            wait_until(lambda: quor(self.servers[sid]), f"server {sid} answers")
         else:
             self.wait(sid)
-        return server
 
     def wait(self, *sids):
         for sid in sids or self.members:

@@ -120,8 +120,6 @@ class Cluster {
   [[nodiscard]] const Membership& membership() const { return configurations_.rbegin()->second; }
   // All that were committed, the first at 0.
   [[nodiscard]] const std::map<Zxid, Membership>& configurations() const { return configurations_; }
-  // How often it was changed, as far as that is committed.
-  [[nodiscard]] std::size_t configuration_count() const { return configurations_.size() - 1; }
   [[nodiscard]] const std::map<std::uint32_t, NodeId>& leaders() const { return leader_of_; }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
