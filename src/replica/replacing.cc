@@ -130,7 +130,7 @@ void Replica::carry_out(const consensus::effect::Configured& configured, Time no
   options_.config_text = configured.text;
   options_.config_version = Zxid{membership->version};
   if (!is_tree_stale_) note_config(now);
-  host_.configured(configured.text);
+  if (auto done = host_.configured(configured.text); !done) failure_ = std::move(done.error());
 }
 
 }  // namespace synod::replica

@@ -271,6 +271,7 @@ bool Replica::take_effects(Time now) {
     is_progress = true;
     for (const consensus::Effect& effect : effects) {
       std::visit([&](const auto& what) { carry_out(what, now); }, effect);
+      if (failure_) break;  // what is behind it may say that it was done
     }
   }
   return is_progress;
@@ -375,7 +376,10 @@ void Replica::carry_out(const consensus::effect::Warn& warning, Time /*now*/) {
 // ---- what the engine decides, and what others say ---------------------------------------------
 
 void Replica::carry_out(const consensus::effect::StatusChanged& change, Time now) {
-  if (status_.is_serving && change.status != status_) stop_serving(now);
+  if (status_.is_serving && change.status != status_) {
+    apply_committed(now);  // who waits for that is answered yet
+    stop_serving(now);
+  }
   status_ = change.status;
   if (!status_.is_serving) return;
   apply_committed(now);

@@ -43,8 +43,8 @@ class Host {
   virtual void pause_readers() = 0;
   virtual void resume_readers() = 0;
   // This membership is decided (Membership::to_text()): whoever starts this server again starts it
-  // with that.
-  virtual void configured(std::string_view /*membership*/) {}
+  // with that. On disk when it returns; an error ends this server as one of its log's does.
+  [[nodiscard]] virtual Result<void> configured(std::string_view /*membership*/) { return {}; }
 
  protected:
   ~Host() = default;

@@ -1,5 +1,6 @@
 #include "server/membership_host.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -22,13 +23,14 @@ MembershipHost::MembershipHost(replica::Host& readers, storage::FilePort& files,
       current_(config.ensemble.value_or(Membership{})),
       saved_version_(current_.version) {}
 
-void MembershipHost::configured(std::string_view text) {
+Result<void> MembershipHost::configured(std::string_view text) {
   auto next = Membership::parse(text);
   SYNOD_ASSERT(next.has_value());
   say(*next);
-  save(*next);
+  if (auto saved = save(*next); !saved) return saved;
   const std::lock_guard lock(mutex_);
   current_ = *std::move(next);
+  return {};
 }
 
 void MembershipHost::say(const Membership& next) const {
@@ -53,21 +55,19 @@ void MembershipHost::say(const Membership& next) const {
 
 // Who is still joining brings a membership of its own, with itself in it, which has no version: it
 // starts with that again until the members have taken it in.
-void MembershipHost::save(const Membership& next) {
-  if (config_file_.empty()) return;
-  if (saved_version_ == 0 && !next.members.contains(config_.my_id)) return;
+Result<void> MembershipHost::save(const Membership& next) {
+  if (config_file_.empty()) return {};
+  if (saved_version_ == 0 && !next.members.contains(config_.my_id)) return {};
   DynamicConfigPlace place{.config_file = config_file_, .self = config_.my_id, .clients = {}};
   if (config_.client_port)
     place.clients = {config_.client_port_address, static_cast<std::uint16_t>(*config_.client_port)};
-  const auto written = write_dynamic_config(files_, place, next);
-  if (written) {
-    saved_version_ = next.version;
-    return;
-  }
-  spdlog::error(
-      "the membership could not be written to {}: {}. It is in the log, and counts; a "
-      "server that starts without that log would go by the old file",
-      config_file_, written.error().text);
+  if (auto written = write_dynamic_config(files_, place, next); !written)
+    return fail(written.error().kind,
+                fmt::format("the membership could not be written beside {}: {}. Make room, or make "
+                            "the folder writable, and start again",
+                            config_file_, written.error().text));
+  saved_version_ = next.version;
+  return {};
 }
 
 void MembershipHost::fill(QuorumFacts& facts) const {

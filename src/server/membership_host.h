@@ -24,14 +24,14 @@ class MembershipHost final : public replica::Host {
 
   void pause_readers() override { readers_.pause_readers(); }
   void resume_readers() override { readers_.resume_readers(); }
-  void configured(std::string_view text) override;
+  [[nodiscard]] Result<void> configured(std::string_view text) override;
 
   // From any thread.
   void fill(QuorumFacts& facts) const;
 
  private:
   void say(const consensus::Membership& next) const;
-  void save(const consensus::Membership& next);
+  [[nodiscard]] Result<void> save(const consensus::Membership& next);
 
   replica::Host& readers_;
   storage::FilePort& files_;

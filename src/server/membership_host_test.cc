@@ -48,7 +48,8 @@ TEST_F(MembershipFiles, WhatIsDecidedIsWrittenAndCounts) {
   host.fill(facts);
   EXPECT_EQ(facts.voters, 3U);
   EXPECT_EQ(facts.version, 0);
-  host.configured(fmt::format("{}\nserver.4=d:1:2;5\nserver.5=e:1:2;5\nversion=1f", kThree));
+  ASSERT_TRUE(
+      host.configured(fmt::format("{}\nserver.4=d:1:2;5\nserver.5=e:1:2;5\nversion=1f", kThree)));
   EXPECT_TRUE(is_written("1f"));
   host.fill(facts);
   EXPECT_EQ(facts.voters, 5U);
@@ -59,24 +60,24 @@ TEST_F(MembershipFiles, WhatIsDecidedIsWrittenAndCounts) {
 
 TEST_F(MembershipFiles, WhoWasRemovedKnowsIt) {
   MembershipHost host = this->host(0x10);
-  host.configured("server.1=a:1:2;2181\nserver.3=c:1:2;2181\nversion=1f");
+  ASSERT_TRUE(host.configured("server.1=a:1:2;2181\nserver.3=c:1:2;2181\nversion=1f"));
   EXPECT_TRUE(is_written("1f"));
 }
 
 TEST_F(MembershipFiles, WhoIsStillJoiningKeepsItsOwnFiles) {
   MembershipHost host = this->host(0);
-  host.configured("server.1=a:1:2;2181\nserver.3=c:1:2;2181\nversion=10");
+  ASSERT_TRUE(host.configured("server.1=a:1:2;2181\nserver.3=c:1:2;2181\nversion=10"));
   EXPECT_FALSE(is_written("10"));
-  host.configured(fmt::format("{}\nversion=1f", kThree));
+  ASSERT_TRUE(host.configured(fmt::format("{}\nversion=1f", kThree)));
   EXPECT_TRUE(is_written("1f")) << "it belongs to them now";
-  host.configured("server.1=a:1:2;2181\nserver.3=c:1:2;2181\nversion=2f");
+  ASSERT_TRUE(host.configured("server.1=a:1:2;2181\nserver.3=c:1:2;2181\nversion=2f"));
   EXPECT_TRUE(is_written("2f"));
 }
 
 TEST_F(MembershipFiles, WhatCannotBeWrittenIsNoEnd) {
   MembershipHost host = this->host(0x10);
   files_.set_fault([](const storage::FileOp&) { return Error{ErrorKind::kIo, "read-only"}; });
-  host.configured(fmt::format("{}\nserver.4=d:1:2;5\nversion=1f", kThree));
+  ASSERT_TRUE(host.configured(fmt::format("{}\nserver.4=d:1:2;5\nversion=1f", kThree)));
   EXPECT_FALSE(is_written("1f"));
   QuorumFacts facts;
   host.fill(facts);

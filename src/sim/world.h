@@ -166,7 +166,6 @@ class World {
   Timeline timeline_;
   Trace trace_;
   std::vector<consensus::Membership> files_;  // what each server starts with
-  Dice file_dice_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Ghost> ghost_;
   std::unique_ptr<Claims> claims_;  // of ensembles

@@ -18,8 +18,9 @@ struct Cluster::Disk {
   std::uint32_t accepted = 0;
   std::uint32_t current = 0;
   ServerId voted_for{};
-  bool has_epoch_files = false;
-  Membership membership;  // its own files; they outlive a wiped directory
+  bool has_accepted = false;  // an acceptedEpoch file
+  bool has_current = false;   // and the other, without which it has no memory
+  Membership membership;      // its own files; they outlive a wiped directory
 };
 
 struct Cluster::Node {
@@ -128,13 +129,14 @@ void Cluster::start(NodeId id) {
   std::vector<Entry> recent;
   for (const Entry& entry : node.log)
     if (entry.zxid > node.disk.snapshot) recent.push_back(entry);
-  // As recovery does (Java would refuse to start).
-  node.disk.current = std::max(node.disk.current, node.last().epoch());
+  // As recovery does (Java would refuse to start). A log without epochs is that of a server that
+  // was on its own.
+  const bool has_memory = node.disk.has_current || (!node.disk.has_accepted && !node.log.empty());
+  if (has_memory) node.disk.current = std::max(node.disk.current, node.last().epoch());
   if (node.disk.accepted < node.disk.current) {
     node.disk.accepted = node.disk.current;
     node.disk.voted_for = {};
   }
-  const bool has_memory = node.disk.has_epoch_files || !node.log.empty();
   node.engine->start({.last_logged = node.last(),
                       .recent = recent,
                       .configurations = configurations_in(node),
@@ -230,7 +232,7 @@ void Cluster::set_log(NodeId id, const std::vector<Zxid>& zxids) {
     before = zxid;
   }
   disk.accepted = disk.current = before.epoch();
-  disk.has_epoch_files = true;
+  disk.has_accepted = disk.has_current = true;
 }
 
 // ---- time -------------------------------------------------------------------------------------
@@ -372,7 +374,8 @@ void Cluster::save_epochs(Node& node, const effect::SaveEpochs& epochs) {
   disk.accepted = epochs.accepted;
   disk.current = epochs.current;
   disk.voted_for = epochs.voted_for;
-  disk.has_epoch_files = true;
+  disk.has_accepted = true;
+  disk.has_current |= epochs.current > 0 || epochs.accepted == 0;
   event(node.id, [](Engine& engine) { engine.epochs_saved(); });
 }
 

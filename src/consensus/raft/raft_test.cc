@@ -355,6 +355,12 @@ TEST_F(RaftStory, AWipedServerCountsOnceItIsSynchronised) {
   the().write();
   the().run_for(5 * kT);
   EXPECT_EQ(the().committed_count(), before) << "the leader and who has forgotten are no majority";
+  // Nor does the log that it was sent make up for what it forgot.
+  ASSERT_GT(the().durable_count(wiped), 0U);
+  the().crash(wiped);
+  the().start(wiped);
+  the().run_for(5 * kT);
+  EXPECT_EQ(the().committed_count(), before);
   the().start(third);
   ASSERT_TRUE(settles());
   ASSERT_TRUE(the().run_until([&] { return the().epochs_on_disk(wiped).current > 0; }));

@@ -20,7 +20,9 @@ void Shared::start(const Beginning& beginning) {
 void Shared::enter_term(std::uint32_t term, ServerId voted_for) {
   SYNOD_ASSERT(term >= term_);
   term_ = term;
-  if (journal.has_memory()) journal.save_epochs(term, term, voted_for);
+  // Without memory a term is noted, and no more: a log that grows before the memory is back would
+  // be taken for one after a restart, if nothing said otherwise.
+  journal.save_epochs(term, journal.has_memory() ? term : journal.current_epoch(), voted_for);
 }
 
 void Shared::gain_memory(ServerId voted_for) {
