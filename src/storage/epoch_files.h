@@ -1,7 +1,7 @@
 // currentEpoch and acceptedEpoch: a decimal number each, in the snapshot directory of a server that
 // is, or was, part of an ensemble. votedFor beside them, "<epoch> <server>", where a
-// vote binds: it says whom this server voted for in that epoch, which counts as accepted then. It is
-// written first: no crash leaves an epoch without the vote that was given in it, and a vote that
+// vote binds: it says whom this server voted for in that epoch, which counts as accepted then. It
+// is written first: no crash leaves an epoch without the vote that was given in it, and a vote that
 // was overwritten is one of an epoch that is over.
 //
 // A server whose memory is gone (wiped, or new) may promise an epoch long before it has caught up.
