@@ -79,7 +79,9 @@ void Replica::plan_membership(primary::Request& request) {
   }
 }
 
+// What was held back behind a sync may come to its turn when the lead is lost already.
 void Replica::take_forwarded(LinkId learner, ServiceMessage message, Time now) {
+  if (!is_serving()) return;
   jute::Reader in(message.data);
   const auto prefix = jute::decode<RequestPrefix>(in);
   if (!prefix) return drop_link(learner, "a forwarded request that does not parse");

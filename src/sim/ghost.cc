@@ -206,9 +206,11 @@ void Ghost::proposed(std::size_t server, const consensus::Entry& entry) {
   if (at.status.role != Role::kLeading || !at.status.is_serving)
     complain(server, fmt::format("proposes {} while it does not lead", text_of(entry.zxid)));
   // Z4: everything of the epochs before is delivered first.
-  if (!leader.has_served && at.committed < at.log.size())
+  const auto own = std::ranges::lower_bound(at.log, Zxid::of(entry.zxid.epoch(), 0).value);
+  const auto inherited = static_cast<std::size_t>(own - at.log.begin());
+  if (!leader.has_served && at.committed < inherited)
     complain(server, fmt::format("Z4: proposes in epoch {} before {} is committed",
-                                 entry.zxid.epoch(), text_of({at.log.back()})));
+                                 entry.zxid.epoch(), text_of({at.log[inherited - 1]})));
   leader.has_served = true;
 }
 
