@@ -37,7 +37,7 @@ enum class Mutation : std::uint8_t {
   kRaftCommitBeyondMatch,        // a follower is told of commits it is not known to have
   kRaftTruncateWithoutConflict,  // a message that ends earlier than the log cuts it
   // consensus.md 3.10: Raft's changes of membership
-  kRaftJointAsksNewOnly,            // while joint, the old side is not asked
+  kRaftJointAsksNewOnly,            // while joint, the old side is not asked (rare)
   kRaftConfigurationWhenCommitted,  // a configuration counts once it is committed, not before
   // consensus.md 4.7, 4.8, 4.12: Omni-Paxos
   kPromiseNotDurable,  // a promise leaves before it is on disk

@@ -15,6 +15,7 @@ namespace synod::cli {
 namespace {
 
 constexpr int kBadUse = 2;
+constexpr std::size_t kSpares = 2;  // in every second run, whose membership changes as well
 
 bool activate(const std::string& name) {
   if (name == "none") return true;
@@ -47,8 +48,10 @@ int hunt(const HuntOptions& options) {
     const std::uint64_t seed = options.first_seed + seeds++;
     fmt::print("seed {}\n", seed);
     std::fflush(stdout);
-    const sim::RunReport report =
-        sim::run({.engine = engine_of(options), .servers = options.servers, .seed = seed});
+    const sim::RunReport report = sim::run({.engine = engine_of(options),
+                                            .servers = options.servers,
+                                            .spares = seed % 2 == 0 ? 0U : kSpares,
+                                            .seed = seed});
     if (report.violations.empty()) continue;
     const std::string& first = report.violations.front();
     fmt::print("found at seed {} after {} seeds and {:.1f} CPU s: {}\n", seed, seeds, cpu_seconds(),
