@@ -343,9 +343,13 @@ void Leader::end(std::string reason) {
   if (!ended_) ended_ = std::move(reason);
 }
 
+// Behind a stop-sign nobody needs to be told: who follows stops with it as well, and answers first
+// whoever asked for it.
 void Leader::resign() {
   trees_.end_all();
-  for (const auto& [server, follower] : followers_) shared_->send(server, Resigned{ballot_});
+  flush();
+  if (!shared_->is_stopped())
+    for (const auto& [server, follower] : followers_) shared_->send(server, Resigned{ballot_});
   shared_->set_status({});
 }
 
