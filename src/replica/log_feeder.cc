@@ -29,7 +29,8 @@ void LogFeeder::advance(Zxid written) {
 bool LogFeeder::open(Feed& feed) {
   const auto reach = storage::survey_log(files_, directory_);
   if (!reach) return false;
-  feed.range = storage::LogRange::open(directory_, *reach, feed.after, feed.up_to, {});
+  feed.range = storage::LogRange::open(directory_, *reach, feed.after, feed.up_to,
+                                       {.snapshot_size_factor = snapshot_size_factor_});
   return feed.range && !feed.range->is_done();
 }
 

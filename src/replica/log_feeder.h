@@ -27,8 +27,13 @@ class LogFeeder {
     bool is_end = false;
   };
 
-  LogFeeder(storage::FilePort& files, Links& links, storage::DataDirectory directory)
-      : files_(files), links_(links), directory_(std::move(directory)) {}
+  // `snapshot_size_factor`: see storage::LogRange::Options.
+  LogFeeder(storage::FilePort& files, Links& links, storage::DataDirectory directory,
+            double snapshot_size_factor)
+      : files_(files),
+        links_(links),
+        directory_(std::move(directory)),
+        snapshot_size_factor_(snapshot_size_factor) {}
 
   void start(consensus::LinkId link, Zxid after, Zxid up_to);
   void gone(consensus::LinkId link) { feeds_.erase(link); }  // a read under way is forgotten
@@ -51,6 +56,7 @@ class LogFeeder {
   storage::FilePort& files_;
   Links& links_;
   storage::DataDirectory directory_;
+  double snapshot_size_factor_;
   std::map<consensus::LinkId, Feed> feeds_;
   std::uint64_t last_token_ = 0;
   std::vector<Part> parts_;

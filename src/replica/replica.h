@@ -71,8 +71,11 @@ struct Options {
   ConnectionThrottleOptions connection_throttle;
   std::uint64_t log_preallocate_bytes = std::uint64_t{64} << 20;  // preAllocSize
   std::uint64_t log_size_limit_bytes = 0;                         // txnLogSizeLimitInKb; 0: none
-  bool is_flushing = true;                                        // forceSync
-  std::int64_t log_warning_threshold_ms = 1000;                   // fsync.warningthresholdms
+  // A peer that lags gets entries from the log on disk while that is no larger than this part of
+  // the newest snapshot (snapshotSizeFactor; 0: always, negative: never).
+  double snapshot_size_factor = 0.33;
+  bool is_flushing = true;                       // forceSync
+  std::int64_t log_warning_threshold_ms = 1000;  // fsync.warningthresholdms
   std::int64_t tick_ms = 2000;
   // Of an ensemble's member, for /zookeeper/config, as its files say it; empty: the node is left
   // alone.

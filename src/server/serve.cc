@@ -130,6 +130,7 @@ replica::Options replica_options(const Config& config) {
   options.log_preallocate_bytes = bytes_of_kib(config.pre_alloc_size_kib);
   options.log_size_limit_bytes = bytes_of_kib(config.txn_log_size_limit_kib);
   options.is_flushing = config.force_sync;
+  options.snapshot_size_factor = config.snapshot_size_factor;
   options.tick_ms = config.tick_time_ms;
   options.log_warning_threshold_ms = config.fsync_warning_threshold_ms;
   options.connection_throttle = throttle_options(config);

@@ -15,11 +15,21 @@ namespace {
 
 // Index of the file that `after` lies in, if the log reaches back to it; -1: the first file begins
 // right behind it.
-std::optional<std::ptrdiff_t> file_with(const std::vector<LogFile>& logs, Zxid after) {
+std::optional<std::ptrdiff_t> file_with(const LogReach& reach, Zxid after) {
+  const std::vector<LogFile>& logs = reach.logs;
+  if (after == Zxid{} && reach.is_from_the_beginning) return -1;
   const auto above = std::ranges::upper_bound(logs, after, {}, &LogFile::first_zxid);
   if (above != logs.begin()) return above - logs.begin() - 1;
   if (!logs.empty() && logs.front().first_zxid == after.next()) return -1;
   return std::nullopt;
+}
+
+// The tree of zxid 0 is there, so purging took nothing; and no tree came from elsewhere before the
+// first record.
+bool is_from_the_beginning(const std::vector<LogFile>& logs,
+                           const std::vector<SnapshotFile>& snapshots) {
+  if (logs.empty() || snapshots.empty() || snapshots.front().zxid != Zxid{}) return false;
+  return snapshots.size() == 1 || logs.front().first_zxid <= snapshots[1].zxid;
 }
 
 }  // namespace
@@ -32,7 +42,7 @@ std::optional<Zxid> LogReach::oldest() const {
 
 std::uint64_t LogReach::bytes_behind(Zxid after) const {
   std::uint64_t bytes = 0;
-  const std::ptrdiff_t file = file_with(logs, after).value_or(-1);
+  const std::ptrdiff_t file = file_with(*this, after).value_or(-1);
   for (auto i = static_cast<std::size_t>(file + 1); i < logs.size(); ++i) bytes += logs[i].size;
   return bytes;
 }
@@ -43,14 +53,16 @@ Result<LogReach> survey_log(FilePort& files, const DataDirectory& directory) {
   const auto in_snapshots = files.list(directory.snapshots());
   if (!in_snapshots) return std::unexpected(in_snapshots.error());
   const std::vector<SnapshotFile> snapshots = snapshots_among(*in_snapshots);
-  return LogReach{.logs = logs_among(*in_logs),
-                  .newest_snapshot_bytes = snapshots.empty() ? 0 : snapshots.back().size};
+  LogReach reach{.logs = logs_among(*in_logs),
+                 .newest_snapshot_bytes = snapshots.empty() ? 0 : snapshots.back().size};
+  reach.is_from_the_beginning = is_from_the_beginning(reach.logs, snapshots);
+  return reach;
 }
 
 std::optional<LogRange> LogRange::open(const DataDirectory& directory, const LogReach& reach,
                                        Zxid after, Zxid up_to, Options options) {
   SYNOD_ASSERT(after < up_to && options.chunk_bytes >= kLogHeader.size());
-  const auto file = file_with(reach.logs, after);
+  const auto file = file_with(reach, after);
   if (!file || options.snapshot_size_factor < 0) return std::nullopt;
   const double limit =
       options.snapshot_size_factor * static_cast<double>(reach.newest_snapshot_bytes);
@@ -65,6 +77,7 @@ LogRange::LogRange(std::string log_dir, std::deque<LogFile> logs, Zxid after, Zx
     : log_dir_(std::move(log_dir)),
       logs_(std::move(logs)),
       position_(after),
+      is_after_found_(after == Zxid{}),
       up_to_(up_to),
       options_(options),
       wanted_bytes_(options.chunk_bytes) {}

@@ -10,8 +10,9 @@
 // delays a learner and no heartbeat. Memory is one chunk, and the entries of a chunk.
 //
 // `after` must be a record itself, or the predecessor of the oldest record within the same epoch:
-// only then it is known that who ends with `after` has the same history. Files may be purged, cut
-// or damaged meanwhile: completed() then says so, and never leaves a gap.
+// only then it is known that who ends with `after` has the same history. Who has nothing (0) has
+// the same history as a log that nothing came before: the tree it began with is still there. Files
+// may be purged, cut or damaged meanwhile: completed() then says so, and never leaves a gap.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,7 @@ namespace synod::storage {
 struct LogReach {
   std::vector<LogFile> logs;                // oldest first
   std::uint64_t newest_snapshot_bytes = 0;  // 0: there is none
+  bool is_from_the_beginning = false;       // nothing came before its first record
 
   // Who ends below this cannot be served from the log: the predecessor of the oldest record, or
   // that record where it begins an epoch. Nothing: there is no log.

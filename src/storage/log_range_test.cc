@@ -84,6 +84,33 @@ TEST_F(LogRangeTest, ThePredecessorOfTheOldestRecordWillDo) {
   EXPECT_EQ(read(zxid(1, 1), zxid(2, 5), options(1000)), "not there");
 }
 
+TEST_F(LogRangeTest, WhoHasNothingGetsALogThatNothingCameBefore) {
+  EXPECT_EQ(read({}, zxid(2, 5), options(1000)), "not there");
+  files_.put(kDirectory.snapshots() + "/snapshot.0", snapshot_bytes());
+  // Here something did, which is found out in the reading.
+  EXPECT_THAT(read({}, zxid(2, 5), options(1000)), HasSubstr("0x100000003 follows 0x0"));
+  ASSERT_TRUE(files_.perform({op::Remove{path(zxid(1, 3))}, op::Remove{path(zxid(1, 7))}}));
+  EXPECT_THAT(read({}, zxid(2, 5), options(1000)), HasSubstr("0x200000003 follows 0x0"));
+  // A tree that came from elsewhere before the first record says so at once.
+  files_.put(kDirectory.snapshots() + "/snapshot.200000002", snapshot_bytes());
+  EXPECT_EQ(read({}, zxid(2, 5), options(1000)), "not there");
+}
+
+TEST(LogRangeFromTheBeginning, IsReadWhole) {
+  MemoryFiles files;
+  FileHandleSource handles;
+  LogWriter log({.log_dir = kDirectory.logs(), .preallocate_bytes = 8192}, handles);
+  files.put(kDirectory.snapshots() + "/snapshot.0", snapshot_bytes());
+  for (std::uint32_t i = 1; i <= 3; ++i) log.append(zxid(1, i), set_data_txn(zxid(1, i), i));
+  ASSERT_TRUE(files.perform(log.take_batch()));
+  auto range = LogRange::open(kDirectory, *survey_log(files, kDirectory), {}, zxid(1, 3), {});
+  ASSERT_TRUE(range);
+  files.submit(IoLane::kBackground, {1}, range->take_batch());
+  const auto entries = range->completed(files.run(IoLane::kBackground)->result);
+  ASSERT_TRUE(entries);
+  EXPECT_EQ(zxids(*entries), "100000001 100000002 100000003");
+}
+
 // A Java leader that wrote nothing in epoch 2 leaves its followers at 2.0.
 TEST_F(LogRangeTest, TheBeginningOfAnEpochWillDo) {
   EXPECT_EQ(read(zxid(2, 0), zxid(2, 5), options(1000)), expected(zxid(1, 9), zxid(2, 5)));
