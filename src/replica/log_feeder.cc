@@ -5,9 +5,14 @@
 #include "replica/snapshotter.h"
 
 namespace synod::replica {
+namespace {
+
+constexpr std::size_t kMarksKept = 4096;
+
+}  // namespace
 
 void LogFeeder::start(consensus::LinkId link, Zxid after, Zxid up_to) {
-  feeds_[link] = {after, up_to, std::nullopt, {}};
+  feeds_[link] = {.after = after, .up_to = up_to, .range = std::nullopt};
 }
 
 void LogFeeder::advance(Zxid written) {
@@ -29,9 +34,22 @@ void LogFeeder::advance(Zxid written) {
 bool LogFeeder::open(Feed& feed) {
   const auto reach = storage::survey_log(files_, directory_);
   if (!reach) return false;
-  feed.range = storage::LogRange::open(directory_, *reach, feed.after, feed.up_to,
-                                       {.snapshot_size_factor = snapshot_size_factor_});
+  feed.range = storage::LogRange::open(
+      directory_, *reach, feed.after, feed.up_to,
+      {.snapshot_size_factor = snapshot_size_factor_, .mark = mark_before(feed.after)});
   return feed.range && !feed.range->is_done();
+}
+
+std::optional<storage::LogMark> LogFeeder::mark_before(Zxid after) const {
+  const auto above = marks_.upper_bound(after);
+  if (above == marks_.begin()) return std::nullopt;
+  return std::prev(above)->second;
+}
+
+void LogFeeder::note(storage::LogMark mark) {
+  const Zxid zxid = mark.zxid;
+  marks_.insert_or_assign(zxid, std::move(mark));
+  if (marks_.size() > kMarksKept) marks_.erase(marks_.begin());
 }
 
 bool LogFeeder::io_done(storage::IoToken token, const Result<void>& result) {
@@ -42,6 +60,11 @@ bool LogFeeder::io_done(storage::IoToken token, const Result<void>& result) {
   auto& [link, feed] = *found;
   feed.token = {};
   auto read = feed.range->completed(result);
+  if (!read && feed.range->is_marked() && !feed.has_begun) {
+    marks_.clear();  // the log was cut, perhaps: once more, from where the file begins
+    feed.range.reset();
+    return true;
+  }
   if (!read) {
     parts_.push_back({link, std::nullopt, true});
     feeds_.erase(found);
@@ -52,9 +75,13 @@ bool LogFeeder::io_done(storage::IoToken token, const Result<void>& result) {
   for (storage::LoggedEntry& entry : *read) {
     entries.push_back({entry.zxid, std::move(entry.bytes)});
   }
+  feed.has_begun = feed.has_begun || !entries.empty();
   const bool is_end = feed.range->is_done();
   if (is_end || !entries.empty()) parts_.push_back({link, std::move(entries), is_end});
-  if (is_end) feeds_.erase(found);
+  if (is_end) {
+    note(feed.range->end());
+    feeds_.erase(found);
+  }
   return true;
 }
 

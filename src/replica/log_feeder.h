@@ -49,15 +49,22 @@ class LogFeeder {
     Zxid up_to;
     std::optional<storage::LogRange> range;  // once everything up to up_to is written
     storage::IoToken token{};                // of the read under way; 0: none
+    bool has_begun = false;                  // entries were handed over
   };
 
   [[nodiscard]] bool open(Feed& feed);
+  [[nodiscard]] std::optional<storage::LogMark> mark_before(Zxid after) const;
+  void note(storage::LogMark mark);
 
   storage::FilePort& files_;
   Links& links_;
   storage::DataDirectory directory_;
   double snapshot_size_factor_;
   std::map<consensus::LinkId, Feed> feeds_;
+  // Where ranges that were read ended: what follows on them is not looked for from the beginning of
+  // a file. Who is told of the log in pieces, from several servers, would have all of it read for
+  // each.
+  std::map<Zxid, storage::LogMark> marks_;
   std::uint64_t last_token_ = 0;
   std::vector<Part> parts_;
 };

@@ -68,8 +68,10 @@ std::optional<LogRange> LogRange::open(const DataDirectory& directory, const Log
       options.snapshot_size_factor * static_cast<double>(reach.newest_snapshot_bytes);
   if (limit > 0 && static_cast<double>(reach.bytes_behind(after)) > limit) return std::nullopt;
   const auto first = reach.logs.begin() + std::max<std::ptrdiff_t>(*file, 0);
+  if (options.mark && (options.mark->file != first->name || options.mark->zxid > after))
+    options.mark.reset();
   return LogRange(directory.logs(), std::deque<LogFile>(first, reach.logs.end()), after, up_to,
-                  options);
+                  std::move(options));
 }
 
 LogRange::LogRange(std::string log_dir, std::deque<LogFile> logs, Zxid after, Zxid up_to,
@@ -79,8 +81,12 @@ LogRange::LogRange(std::string log_dir, std::deque<LogFile> logs, Zxid after, Zx
       position_(after),
       is_after_found_(after == Zxid{}),
       up_to_(up_to),
-      options_(options),
-      wanted_bytes_(options.chunk_bytes) {}
+      options_(std::move(options)),
+      wanted_bytes_(options_.chunk_bytes) {
+  if (!options_.mark) return;
+  marked_ = options_.mark->zxid;
+  offset_ = options_.mark->offset;
+}
 
 FileBatch LogRange::take_batch() {
   SYNOD_ASSERT(!is_done() && !arriving_);
@@ -93,6 +99,7 @@ Result<std::vector<LoggedEntry>> LogRange::completed(const Result<void>& result)
   SYNOD_ASSERT(arrived != nullptr);
   if (!result) return missing(result.error().text);
   const bool is_file_end = arrived->size() < wanted_bytes_;
+  const std::uint64_t begins_at = offset_ - pending_.size();
   const Bytes bytes = std::exchange(pending_, {}) + *arrived;
   BytesView rest = bytes;
   if (offset_ == 0) {
@@ -106,6 +113,7 @@ Result<std::vector<LoggedEntry>> LogRange::completed(const Result<void>& result)
   std::vector<LoggedEntry> entries;
   Step step = Step::kTaken;
   while (step == Step::kTaken && !is_done()) {
+    record_at_ = begins_at + (bytes.size() - rest.size());
     const Result<Step> taken = take_record(rest, entries);
     if (!taken) return std::unexpected(taken.error());
     step = *taken;
@@ -143,6 +151,8 @@ Result<LogRange::Step> LogRange::take_record(BytesView& rest, std::vector<Logged
 
 Result<void> LogRange::take_entry(BytesView body, std::vector<LoggedEntry>& entries) {
   const Zxid zxid = jute::decode<jute::TxnHeader>(body)->zxid;
+  if (const auto marked = std::exchange(marked_, std::nullopt); marked && zxid != *marked)
+    return missing(fmt::format("zxid 0x{} is not where it was", hex(*marked)));
   if (!is_after_found_) {
     if (zxid < position_) return {};
     if (zxid > position_.next()) {

@@ -48,6 +48,13 @@ struct LogReach {
 // Blocks, for as long as listing two directories takes.
 [[nodiscard]] Result<LogReach> survey_log(FilePort& files, const DataDirectory& directory);
 
+// Where a record begins.
+struct LogMark {
+  Zxid zxid;
+  std::string file;
+  std::uint64_t offset = 0;
+};
+
 class LogRange {
  public:
   struct Options {
@@ -55,6 +62,9 @@ class LogRange {
     // zookeeper.snapshotSizeFactor: a snapshot is cheaper when the log files are larger than this
     // part of it. 0: they never are. Negative: the log is not used at all.
     double snapshot_size_factor = 0.33;
+    // Of `after` or of a record before it: what lies before that is not read. Files may have been
+    // cut since: completed() says so when no such record is there any more.
+    std::optional<LogMark> mark{};
   };
 
   // Everything up to `up_to` must have been written (its batch completed). Nothing: the log does
@@ -69,6 +79,9 @@ class LogRange {
   // The entries that the last batch brought, in order and without a gap behind those before. An
   // error is final: what is missing or damaged, where.
   [[nodiscard]] Result<std::vector<LoggedEntry>> completed(const Result<void>& result);
+  [[nodiscard]] bool is_marked() const { return options_.mark.has_value(); }
+  // Of the record that ended it, once it is done.
+  [[nodiscard]] LogMark end() const { return {position_, logs_.front().name, record_at_}; }
 
  private:
   LogRange(std::string log_dir, std::deque<LogFile> logs, Zxid after, Zxid up_to, Options options);
@@ -84,9 +97,11 @@ class LogRange {
   std::deque<LogFile> logs_;     // the first is being read
   Zxid position_;                // the last one found: `after` at first, and not yet found …
   bool is_after_found_ = false;  // … as long as this is false
+  std::optional<Zxid> marked_;   // must be the first record to come
   Zxid up_to_;
   Options options_;
   std::uint64_t offset_ = 0;         // in the file, of what is to be read next
+  std::uint64_t record_at_ = 0;      // of the record last looked at
   Bytes pending_;                    // the beginning of a record, from before that offset
   std::size_t wanted_bytes_ = 0;     // of the next read
   std::shared_ptr<Bytes> arriving_;  // what the batch under way reads

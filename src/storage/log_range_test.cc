@@ -49,6 +49,7 @@ class LogRangeTest : public testing::Test {
         read.push_back(entry);
       }
     }
+    end_ = range->end();
     return zxids(read);
   }
   std::string expected(Zxid after, Zxid up_to) {
@@ -64,6 +65,7 @@ class LogRangeTest : public testing::Test {
   FileHandleSource handles_;
   LogWriter log_;
   std::vector<Zxid> all_;
+  LogMark end_;  // of the range that was read last
   std::function<void(std::size_t)> before_read_;
 };
 
@@ -76,6 +78,32 @@ TEST_F(LogRangeTest, EveryRangeIsReadInChunksOfAnySize) {
       }
     }
   }
+}
+
+TEST_F(LogRangeTest, EveryRangeIsReadFromEveryMarkBeforeIt) {
+  for (const std::size_t chunk_bytes : {16U, 1000U}) {
+    for (const Zxid marked : all_) {
+      if (marked == all_.front()) continue;
+      ASSERT_EQ(read(all_.front(), marked, options(1000)), expected(all_.front(), marked));
+      LogRange::Options with = options(chunk_bytes);
+      with.mark = end_;
+      for (const Zxid after : all_) {
+        if (after == all_.back()) continue;
+        EXPECT_EQ(read(after, all_.back(), with), expected(after, all_.back()));
+      }
+    }
+  }
+}
+
+TEST_F(LogRangeTest, AMarkWhereAnotherRecordIsNowIsNotBelieved) {
+  ASSERT_EQ(read(all_.front(), zxid(2, 5), options(1000)), expected(all_.front(), zxid(2, 5)));
+  LogRange::Options with = options(1000);
+  with.mark = LogMark{zxid(2, 4), end_.file, end_.offset};
+  EXPECT_THAT(read(zxid(2, 4), zxid(2, 5), with), HasSubstr("is not where it was"));
+  with.mark->offset += 1;
+  EXPECT_THAT(read(zxid(2, 4), zxid(2, 5), with), HasSubstr("cannot be read from there"));
+  with.mark->offset = 1 << 20;  // cut off since
+  EXPECT_THAT(read(zxid(2, 4), zxid(2, 5), with), HasSubstr("cannot be read from there"));
 }
 
 TEST_F(LogRangeTest, ThePredecessorOfTheOldestRecordWillDo) {
