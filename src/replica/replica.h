@@ -285,9 +285,8 @@ class Replica {
   void expire_local_sessions(Time now);
   [[nodiscard]] bool may_be_local(SessionId session) const;
 
-  [[nodiscard]] bool is_turning_clients_away() const {
-    return !options_.leader_serves && is_leading();
-  }
+  // Clients had better try elsewhere: another server serves, or this one is no member (any more).
+  [[nodiscard]] bool is_turning_clients_away() const;
 
   // ---- leading.cc: what only the leader does
   [[nodiscard]] std::optional<jute::ErrorCode> propose(const primary::Request& request, Time now);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "consensus/membership.h"
 #include "jute/codec.h"
 #include "replica/replica.h"
 
@@ -233,6 +234,13 @@ void Replica::stop_serving(Time now) {
     connection->end();
     connection->note_in_doubt(0);
   });
+}
+
+bool Replica::is_turning_clients_away() const {
+  if (is_leading()) return !options_.leader_serves;
+  const consensus::Membership* membership = engine_->membership();
+  return !is_serving() && membership != nullptr &&
+         !membership->members.contains(ServerId{options_.server_id});
 }
 
 void Replica::end_all_clients() {

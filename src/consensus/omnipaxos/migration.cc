@@ -10,7 +10,6 @@
 namespace synod::consensus::omnipaxos {
 namespace {
 
-constexpr std::uint32_t kSegmentEntries = 1024;
 constexpr std::uint32_t kMaxGuesses = 1 << 16;  // of segments in one epoch
 constexpr int kAskedAtOnce = 2;                 // of one server
 constexpr int kMaxWidened = 3;
@@ -96,6 +95,7 @@ void Migration::plan(const Surveyed& guide) {
 // needs to have read them to say where a segment may begin.
 void Migration::divide(Zxid from) {
   ranges_.clear();
+  const std::uint32_t segment = shared_->options.segment_entries;
   std::vector<Zxid> bounds{from};
   for (auto end = ends_.rbegin(); end != ends_.rend(); ++end)
     if (*end > from && *end < target_) bounds.push_back(*end);
@@ -105,9 +105,9 @@ void Migration::divide(Zxid from) {
     const bool is_same = bounds[i - 1].epoch() == last.epoch();
     const std::uint32_t first = is_same ? bounds[i - 1].counter() : 0;
     Zxid after = bounds[i - 1];
-    const bool is_guessed = (last.counter() - first) / kSegmentEntries < kMaxGuesses;
-    for (std::uint32_t at = first; is_guessed && last.counter() - at > kSegmentEntries;) {
-      at += kSegmentEntries;
+    const bool is_guessed = (last.counter() - first) / segment < kMaxGuesses;
+    for (std::uint32_t at = first; is_guessed && last.counter() - at > segment;) {
+      at += segment;
       const Zxid next = Zxid::of(last.epoch(), at);
       ranges_.push_back({.after = std::exchange(after, next), .up_to = next});
     }

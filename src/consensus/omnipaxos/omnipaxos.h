@@ -116,6 +116,7 @@ class OmniPaxos final : public Engine {
   void learn_that_told_is_decided();
   [[nodiscard]] bool is_told_logged() const;
   void stop_and_enter();
+  [[nodiscard]] ServerId choose_first_leader() const;
   void entered();
   void take_stage(Stage stage);
   void update_peers();
@@ -167,7 +168,7 @@ class OmniPaxos final : public Engine {
   Migration migration_;
 
   Stage stage_ = Stage::kRunning;
-  bool was_leading_ = false;            // when the configuration before stopped
+  ServerId first_leader_{};             // of the configuration to come
   std::optional<Membership> told_;      // newer than what is decided here, or than our own files
   std::map<ServerId, Told> told_by_;    // on connections that are up
   std::optional<Membership> previous_;  // until all members have started the one decided now

@@ -29,6 +29,8 @@ struct Options {
   Journal::Memory memory;
   // Not acknowledged yet and sent all the same, to one follower.
   std::size_t window_bytes = std::size_t{8} << 20;
+  // What a server that lacks much of the log asks another one for at a time.
+  std::uint32_t segment_entries = 4096;
   // Where the counter of a new round begins; near 0xffffffff to test the roll-over.
   std::uint32_t first_counter = 1;
 };

@@ -3,8 +3,8 @@
 //   c's stop-sign is decided and durable | the mark of c + 1 is | c + 1 runs, all are told
 //
 // or, where another server says that c + 1 is decided: what is lacking comes by migration, and the
-// same follows. Each server goes on when it can; nothing is agreed upon but by the stop-sign. The
-// old leader leads on at once where it is a voter still.
+// same follows. Each server goes on when it can; nothing is agreed upon but by the stop-sign. One
+// that all know leads first, without an election.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -96,8 +96,8 @@ bool OmniPaxos::is_told_logged() const {
 }
 
 void OmniPaxos::stop_and_enter() {
+  first_leader_ = choose_first_leader();
   if (stage_ == Stage::kRunning) {
-    was_leading_ = leader() != nullptr;
     stopped_.push_back(
         {shared_.configuration, Instance::State::kStopped, members_of(quorums_.membership())});
     if (stopped_.size() > kStoppedKept) stopped_.erase(stopped_.begin());
@@ -113,6 +113,21 @@ void OmniPaxos::stop_and_enter() {
   take_stage(Stage::kEntering);
 }
 
+// Any may lead it, and an election would tell; but with everybody at the same mind nobody has to
+// wait for its rounds. Who led before leads on where it still votes, otherwise the first that comes
+// along, and in a wholly new set the first.
+ServerId OmniPaxos::choose_first_leader() const {
+  const Membership& before = quorums_.membership();
+  const ServerId led = shared_.promised().server();
+  if (is_running() && decided().is_voter(led)) return led;
+  const std::vector<ServerId> voters = decided().voters();
+  const auto comes_along = [&](ServerId voter) {
+    return before.is_voter(voter) && (is_running() || voter != options_.self);
+  };
+  const auto first = std::ranges::find_if(voters, comes_along);
+  return first != voters.end() ? *first : voters.front();
+}
+
 void OmniPaxos::entered() {
   take_stage(quorums_.is_member(options_.self) ? Stage::kRunning : Stage::kStandingBy);
   outbox_.warn(fmt::format(
@@ -125,9 +140,9 @@ void OmniPaxos::entered() {
   // Whoever leads it already has asked for a promise in vain, perhaps.
   for (const ServerId peer : shared_.connected)
     if (quorums_.is_member(peer)) shared_.send(peer, PrepareReq{shared_.promised()});
-  const bool leads_on = std::exchange(was_leading_, false) && journal_.has_memory() &&
-                        quorums_.is_voter(options_.self);
-  if (leads_on) lead(election_.take_over());
+  const bool is_first = std::exchange(first_leader_, {}) == options_.self;
+  if (is_first && journal_.has_memory() && quorums_.is_voter(options_.self))
+    lead(election_.take_over());
 }
 
 void OmniPaxos::take_stage(Stage stage) {

@@ -132,7 +132,19 @@ TEST_F(Reconfiguration, RolesChangeWhileServersRun) {
   EXPECT_NE(the().status(4).role, Role::kObserving);
   write(2);
   the().crash(3);
-  the().crash(1);
+  the().crash(the().serving_leader() == 1 ? 2 : 1);
+  write(1);
+}
+
+TEST_F(Reconfiguration, NobodyWaitsForAnElectionWhereTheLeaderLeaves) {
+  begin({.spares = 2});
+  write(1);
+  ASSERT_EQ(the().serving_leader(), 3);
+  reconfigure(servers({1, 2, 4}));
+  EXPECT_EQ(the().serving_leader(), 1) << "the first that comes along";
+  the().run_for(2 * kTimeoutMs);
+  reconfigure(servers({5}));
+  EXPECT_EQ(the().serving_leader(), 5) << "nobody does: the first";
   write(1);
 }
 
@@ -430,7 +442,7 @@ TEST_F(Reconfiguration, GoesOnWhereOnlyOneServerReachesAll) {
 
 // Segments of one log come from several servers at the same time; the leader does not do it alone.
 TEST_F(Reconfiguration, ANewServerFetchesFromSeveralThatHaveTheLog) {
-  begin({.spares = 1, .memory_entries = 10'000});
+  begin({.spares = 1, .memory_entries = 10'000}, {.segment_entries = 1000});
   for (int i = 0; i < 6'000; ++i) {
     the().write();
     if (i % 50 == 0) the().run_for(2);

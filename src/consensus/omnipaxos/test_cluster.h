@@ -26,6 +26,7 @@ struct TestOptions {
   std::size_t read_quorum = 0;
   std::size_t write_quorum = 0;
   std::size_t window_bytes = std::size_t{8} << 20;
+  std::uint32_t segment_entries = 4096;
 };
 
 class TestCluster final : public cluster::Cluster {
@@ -42,6 +43,7 @@ class TestCluster final : public cluster::Cluster {
                                                      .write_quorum = ours.write_quorum,
                                                      .memory = {.entries = options.memory_entries},
                                                      .window_bytes = ours.window_bytes,
+                                                     .segment_entries = ours.segment_entries,
                                                      .first_counter = options.first_counter});
         }) {
     on_send = [this](const cluster::Sent& sent) { watch(sent); };
