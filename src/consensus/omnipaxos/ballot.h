@@ -12,7 +12,8 @@
 namespace synod::consensus::omnipaxos {
 
 struct Ballot {
-  static constexpr std::uint32_t kLastRound = 0xffffff;
+  // An epoch is positive: a zxid is signed for everybody else.
+  static constexpr std::uint32_t kLastRound = 0x7fffff;
 
   std::uint32_t epoch = 0;  // 0: none
 

@@ -1,6 +1,7 @@
 #include "consensus/omnipaxos/ballot_election.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace synod::consensus::omnipaxos {
 
@@ -23,6 +24,8 @@ void BallotElection::enter(Ballot promised, SteadyTimeMs now) {
   leader_ = promised;
   own_ = quorums_.is_voter(options_.self) ? promised.next_of(options_.self) : Ballot{};
   is_candidate_ = is_happy_ = true;
+  lost_ = {};
+  is_successor_due_ = false;
   replies_.clear();
   heard_.clear();
   ++round_;
@@ -35,9 +38,42 @@ void BallotElection::heard(const HeartbeatRequest& request, ServerId from) {
 }
 
 void BallotElection::heard(const HeartbeatReply& reply, ServerId from) {
-  if (reply.round == round_ && reply.standing.has_memory && quorums_.is_voter(from))
-    replies_[from] = reply.standing;
+  if (reply.round != round_ || !reply.standing.has_memory || !quorums_.is_voter(from)) return;
+  replies_[from] = reply.standing;
+  if (lost_ == Ballot{} || reply.standing.ballot != lost_) return;
+  lost_ = {};  // it is back
+  is_happy_ = reply.standing.is_candidate;
 }
+
+// ---- rounds that end early --------------------------------------------------------------------
+
+bool BallotElection::lost(ServerId peer, const View& view) {
+  replies_.erase(peer);
+  if (leader(view) == Ballot{} || leader(view).server() != peer) return false;
+  lost_ = leader(view);
+  is_happy_ = false;
+  return true;
+}
+
+bool BallotElection::is_leader_lost_by_quorum(const View& view) const {
+  if (lost_ == Ballot{} || lost_ != leader(view) || !view.has_memory) return false;
+  Servers lost{options_.self};
+  for (const auto& [server, reply] : replies_)
+    if (reply.leader == lost_ && !reply.is_happy) add_to(lost, server);
+  return quorums_.is_read_quorum(lost);
+}
+
+bool BallotElection::is_over(const View& view, const Servers& connected) const {
+  if (!is_successor_due_) return is_leader_lost_by_quorum(view);
+  return std::ranges::all_of(connected, [&](ServerId server) {
+    const auto reply = replies_.find(server);
+    return !quorums_.is_voter(server) ||
+           (reply != replies_.end() &&
+            std::max(reply->second.ballot, reply->second.leader) > leader(view));
+  });
+}
+
+// ---- rounds -----------------------------------------------------------------------------------
 
 Standing BallotElection::standing(const View& view) const {
   return {.ballot = own_,
@@ -48,6 +84,11 @@ Standing BallotElection::standing(const View& view) const {
 }
 
 std::optional<Ballot> BallotElection::end_round(const View& view, SteadyTimeMs now) {
+  const bool was_due = std::exchange(is_successor_due_, is_leader_lost_by_quorum(view));
+  if (was_due) {  // whatever came of it: from here on rounds take their time
+    is_successor_due_ = false;
+    lost_ = {};
+  }
   heard_.clear();
   if (view.has_memory) add_to(heard_, options_.self);
   for (const auto& [server, reply] : replies_) add_to(heard_, server);

@@ -9,8 +9,13 @@
 // hears somebody who has promised more and hears no leader, stands with a higher one, unless
 // somebody it hears is content with another leader. (Else whoever promised more to a server that is
 // gone would be lost; and in the chained case two would go on deposing each other.)
+//
+// And a round is over once nothing more can come of it: where the links of a quorum to their leader
+// broke, as they do at once when its process ends, and where all that can be reached stand above
+// it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -48,7 +53,10 @@ class BallotElection {
 
   void heard(const HeartbeatRequest& request, ServerId from);
   void heard(const HeartbeatReply& reply, ServerId from);
-  void lost(ServerId peer) { replies_.erase(peer); }
+  // Its link broke. True: the others had better be asked whether theirs to the leader did as well.
+  [[nodiscard]] bool lost(ServerId peer, const View& view);
+  // Before round_end() comes; `connected`: to whom there are links.
+  [[nodiscard]] bool is_over(const View& view, const Servers& connected) const;
   [[nodiscard]] HeartbeatRequest request(const View& view) const {
     return {round_, standing(view)};
   }
@@ -76,14 +84,18 @@ class BallotElection {
   [[nodiscard]] bool is_other_leader_content() const;
   [[nodiscard]] bool is_anybody_lost() const;
   [[nodiscard]] Ballot highest_heard() const;
+  [[nodiscard]] Ballot leader(const View& view) const { return std::max(leader_, view.promised); }
+  [[nodiscard]] bool is_leader_lost_by_quorum(const View& view) const;
   void stand_above(Ballot ballot) { own_ = ballot.next_of(options_.self); }
 
   const Options& options_;
   const Quorums& quorums_;
   Ballot own_;
   Ballot leader_;
-  bool is_candidate_ = true;  // until the first round tells
-  bool is_happy_ = true;      // likewise
+  bool is_candidate_ = true;       // until the first round tells
+  bool is_happy_ = true;           // likewise
+  Ballot lost_;                    // a leader to whom the link broke, until its successor is sought
+  bool is_successor_due_ = false;  // the round before found that a quorum had lost it
   std::uint64_t round_ = 0;
   SteadyTimeMs round_end_;
   Replies replies_;

@@ -121,7 +121,7 @@ TEST_F(BallotElectionRounds, AQuestionAloneDoesNotShowThatTheOtherHearsUs) {
 TEST_F(BallotElectionRounds, WhoseLinkBrokeIsNotCounted) {
   start({});
   answers(1, b(1, 1), {});
-  election_->lost(ServerId{1});
+  EXPECT_FALSE(election_->lost(ServerId{1}, view_)) << "nobody leads";
   EXPECT_EQ(end_round(), std::nullopt);
 }
 
@@ -139,6 +139,44 @@ TEST_F(BallotElectionRounds, WhoWasDeposedLeavesAContentFollowerAlone) {
   answers(1, b(1, 1), b(2, 3), true, false);
   EXPECT_EQ(end_round(), std::nullopt);
   EXPECT_EQ(own().ballot, b(3, 2)) << "now its leader is gone";
+}
+
+// ---- rounds that end early --------------------------------------------------------------------
+
+class BallotElectionLostLeader : public BallotElectionRounds {
+ protected:
+  BallotElectionLostLeader() { start(b(4, 3)); }
+  [[nodiscard]] bool is_over() const { return election_->is_over(view_, {ServerId{1}}); }
+};
+
+TEST_F(BallotElectionLostLeader, TwoRoundsOfAnswersMakeASuccessor) {
+  ASSERT_TRUE(election_->lost(ServerId{3}, view_));
+  EXPECT_FALSE(own().is_happy) << "the others are told";
+  EXPECT_FALSE(is_over());
+  answers(1, {}, b(4, 3), true, false);
+  ASSERT_TRUE(is_over()) << "a quorum has lost it";
+  EXPECT_EQ(end_round(), std::nullopt);
+  EXPECT_EQ(own().ballot, b(5, 2));
+  answers(1, {}, b(4, 3), true, false);
+  EXPECT_FALSE(is_over()) << "the other has not come to stand yet";
+  election_->heard(HeartbeatRequest{9, {.ballot = b(5, 1), .leader = b(4, 3)}}, ServerId{1});
+  ASSERT_TRUE(is_over());
+  EXPECT_EQ(end_round(), b(5, 2));
+  EXPECT_FALSE(is_over()) << "and then rounds take their time again";
+}
+
+TEST_F(BallotElectionLostLeader, WhomTheOthersHearIsLeftAlone) {
+  ASSERT_TRUE(election_->lost(ServerId{3}, view_));
+  answers(1, {}, b(4, 3), true, true);
+  EXPECT_FALSE(is_over());
+}
+
+TEST_F(BallotElectionLostLeader, WhoIsBackIsNotLost) {
+  ASSERT_TRUE(election_->lost(ServerId{3}, view_));
+  answers(3, b(4, 3), b(4, 3));
+  answers(1, {}, b(4, 3), true, false);
+  EXPECT_FALSE(is_over());
+  EXPECT_TRUE(own().is_happy);
 }
 
 class BallotElectionHappiness : public BallotElectionRounds {

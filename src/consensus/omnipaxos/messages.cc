@@ -44,7 +44,10 @@ struct Reader {
   void operator()(std::uint64_t& number) { number = in.u64(); }
   void operator()(Zxid& zxid) { zxid = in.zxid(); }
   void operator()(ServerId& server) { server = in.server(); }
-  void operator()(Ballot& ballot) { ballot.epoch = in.u32(); }
+  void operator()(Ballot& ballot) {
+    ballot.epoch = in.u32();
+    if (ballot.round() > Ballot::kLastRound) makes_sense = false;
+  }
   void operator()(bool& is_so) {
     const std::uint8_t byte = in.u8();
     if (byte > 1) makes_sense = false;

@@ -22,7 +22,7 @@ Bytes encode(const Message& message) { return omnipaxos::encode(kConfiguration, 
 // One of each kind, every field with a value of its own.
 std::vector<Message> samples() {
   const Ballot ballot = Ballot::of(7, ServerId{3});
-  const Ballot other = Ballot::of(0xffffff, ServerId{254});
+  const Ballot other = Ballot::of(0x7fffff, ServerId{254});
   return {
       HeartbeatRequest{11, {other, ballot, false, true, true}},
       HeartbeatReply{12, {ballot, other, true, false, true}},
@@ -113,6 +113,7 @@ TEST(OmniPaxosMessages, WhatCannotBeIsRefused) {
       << "ends fall";
   EXPECT_FALSE(decode(encode(AcceptDecide{ballot, {}, {}, {entry(1, 2, "a"), entry(1, 2, "b")}})))
       << "zxids rise";
+  EXPECT_FALSE(decode(encode(Decide{Ballot{0x80000001}, Zxid{1}}))) << "an epoch is positive";
   EXPECT_FALSE(decode(Bytes(8, 0) + static_cast<char>(std::variant_size_v<Message>))) << "no kind";
   EXPECT_FALSE(decode(
       encode(Promise{ballot, 1, {}, std::vector<Zxid>(kMaxEnds + 1, Zxid{1}), false, true, true})));

@@ -237,11 +237,13 @@ void OmniPaxos::ask_in_this_round(ServerId peer) {
 void OmniPaxos::on(const native::event::Down& down) {
   std::erase(shared_.connected, down.peer);
   told_by_.erase(down.peer);
-  election_.lost(down.peer);
+  const bool is_leader_lost = election_.lost(down.peer, view());
   if (auto* role = leader()) role->down(down.peer);
   if (auto* role = follower()) role->down(down.peer);
   migration_.down(down.peer);
   source_.down(down.peer);
+  if (is_leader_lost)
+    for (const ServerId peer : shared_.connected) ask_in_this_round(peer);
 }
 
 void OmniPaxos::on(native::event::Snapshot& snapshot) {
@@ -323,9 +325,13 @@ void OmniPaxos::bad_peer(ServerId peer, std::string why) {
 void OmniPaxos::on(ServerId from, const HeartbeatRequest& request) {
   election_.heard(request, from);
   shared_.send(from, election_.answer(request, view()));
+  if (election_.is_over(view(), shared_.connected)) end_round();
 }
 
-void OmniPaxos::on(ServerId from, const HeartbeatReply& reply) { election_.heard(reply, from); }
+void OmniPaxos::on(ServerId from, const HeartbeatReply& reply) {
+  election_.heard(reply, from);
+  if (election_.is_over(view(), shared_.connected)) end_round();
+}
 
 void OmniPaxos::on(ServerId from, const PrepareReq& /*request*/) {
   if (auto* role = leader()) role->up(from);

@@ -116,6 +116,33 @@ TEST_F(OmniPaxosStory, AllRestartAndLeadWithinThreeRoundsByANewBallot) {
   write(1);
 }
 
+// Broken links tell at once of a process that has ended; only silence takes rounds to be noticed.
+TEST_F(OmniPaxosStory, NobodyWaitsForTheSilenceOfALeaderWhoseLinksBroke) {
+  for (const auto election : {ElectionRule::kPaper, ElectionRule::kHappiness}) {
+    begin({.voters = 5}, {.election = election});
+    the().run_for(3 * kTimeoutMs);
+    write(3);
+    const NodeId old = *the().serving_leader();
+    the().crash(old);
+    ASSERT_TRUE(the().run_until(
+        [&] { return the().serving_leader() && the().serving_leader() != old; }, kTimeoutMs))
+        << the().describe();
+  }
+}
+
+TEST_F(OmniPaxosStory, AFollowerWhoseLinkBrokeLeavesALeaderAloneThatOthersHear) {
+  begin();
+  write(3);
+  const NodeId old = *the().serving_leader();
+  const std::uint32_t before = the().status(old).epoch;
+  the().cut_off(old, 1);
+  the().run_for(kTimeoutMs / 2);
+  the().heal_all();
+  the().run_for(10 * kTimeoutMs);
+  EXPECT_EQ(the().serving_leader(), old);
+  EXPECT_EQ(the().status(old).epoch, before);
+}
+
 TEST_F(OmniPaxosStory, ALeaderThatRestartsDoesNotLeadItsBallotAgain) {
   begin();
   write(2);

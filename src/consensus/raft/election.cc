@@ -1,8 +1,16 @@
 #include "consensus/raft/election.h"
 
+#include <algorithm>
+
 #include "base/mutation.h"
 
 namespace synod::consensus::raft {
+namespace {
+
+// Who have lost their leader campaign within this part of an election timeout.
+constexpr std::int64_t kLostLeaderSpread = 8;
+
+}  // namespace
 
 // ---- the timer --------------------------------------------------------------------------------
 
@@ -23,6 +31,17 @@ void Election::leader_heard() {
   leader_heard_at_ = shared_.now;
   holds_others_up_ = false;
   reset_timer();
+}
+
+// A link that breaks, and does not just fall silent, breaks at once where the leader's process has
+// ended: nobody waits for its silence then. PreVote leaves a leader alone whom a majority hears.
+// With leases a voter has given its word for as long as it would have listened.
+void Election::leader_lost() {
+  if (!shared_.options.pre_vote || shared_.options.lease_drift_percent) return;
+  leader_heard_at_.reset();
+  const std::int64_t spread_ms = shared_.options.election_timeout_ms / kLostLeaderSpread;
+  const auto spread = shared_.random.below(static_cast<std::uint64_t>(spread_ms + 1));
+  deadline_ = std::min(deadline_, shared_.in(1 + static_cast<std::int64_t>(spread)));
 }
 
 bool Election::hears_leader() const {

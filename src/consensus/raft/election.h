@@ -15,6 +15,7 @@ class Election {
   // ---- the timer
   // Of the current term's leader.
   void leader_heard();
+  void leader_lost();  // its link broke
   [[nodiscard]] bool is_due() const { return shared_.now >= deadline_; }
   [[nodiscard]] SteadyTimeMs deadline() const { return deadline_; }
   // Nothing was heard in time. Who may not campaign waits on.

@@ -32,8 +32,10 @@ void Raft::on(const native::event::Down& down) {
   shared_.peer_down(down.peer);
   election_.peer_down(down.peer);
   if (auto* role = leader()) role->peer_down(down.peer);
-  if (auto* role = follower(); role != nullptr && role->leader() == down.peer)
+  if (auto* role = follower(); role != nullptr && role->leader() == down.peer) {
     leave("the link to the leader broke");
+    election_.leader_lost();
+  }
   std::erase_if(held_, [&](const auto& held) { return held.first == down.peer; });
 }
 

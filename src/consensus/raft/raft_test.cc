@@ -62,6 +62,29 @@ TEST_F(RaftStory, Section5_2_ALeaderThatDiesIsReplaced) {
 }
 
 // Dissertation 9.6, etcd's first reason for it.
+// Broken links tell at once of a process that has ended; only silence takes a timeout to be
+// noticed.
+TEST_F(RaftStory, NobodyWaitsForTheSilenceOfALeaderWhoseLinksBroke) {
+  begin();
+  write(3);
+  const NodeId old = leader();
+  the().crash(old);
+  ASSERT_TRUE(the().run_until(
+      [&] { return the().serving_leader() && the().serving_leader() != old; }, kT / 2))
+      << the().describe();
+}
+
+TEST_F(RaftStory, AFollowerWhoseLinkBrokeLeavesALeaderAloneThatOthersHear) {
+  begin();
+  write(3);
+  const std::uint32_t before = term();
+  const NodeId old = leader();
+  the().cut_off(old, follower(0));
+  the().run_for(10 * kT);
+  EXPECT_EQ(leader(), old);
+  EXPECT_EQ(term(), before);
+}
+
 TEST_F(RaftStory, Dissertation9_6_WhoReturnsDoesNotDisturb) {
   begin({.voters = 5});
   const NodeId away = follower();
@@ -180,6 +203,7 @@ TEST_F(RaftStory, Section5_3_ARefusalSkipsWholeTerms) {
 // brings its old entry to a majority. It must not call that committed: 5 may still win, and does.
 TEST_F(RaftStory, Section5_4_2_Figure8) {
   prepare({.voters = 5}, [](Options& options) {
+    options.pre_vote = false;
     options.max_message_bytes = 1;
     if (options.self.value > 1 && options.self.value < 5) options.election_timeout_ms *= 20;
   });

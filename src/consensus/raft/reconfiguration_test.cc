@@ -429,6 +429,7 @@ TEST_F(RaftChange, Dissertation4_2_2_WhoIsNotInItsConfigurationCampaignsWhileTha
 TEST_F(RaftChange, Dissertation4_1_NoChangeBeforeAnEntryOfTheTermIsCommitted) {
   begin({.voters = 4, .spares = 1}, [](Options& options) {
     options.single_steps = true;
+    options.pre_vote = false;
     if (options.self.value == 3 || options.self.value == 4) options.election_timeout_ms *= 20;
   });
   lead_with(1);
