@@ -1,11 +1,14 @@
 """Who belongs to a running ensemble changes, under load: what must hold, seen from outside."""
 
+import re
+import signal
 import subprocess
+import time
 
 from kazoo.exceptions import KazooException
 
 from clients import Writer, client_of, membership, require, wait_until
-from ensemble import JARS, Failed
+from ensemble import JARS, Failed, four_letters
 from fleet import Fleet, quor
 from fleet import ask as take
 
@@ -45,8 +48,7 @@ def one_round(fleet, writer):
 
     def step(**what):
         nonlocal steps
-        with client_of(*fleet.belonging()) as client:
-            fleet.change(client, **what)
+        fleet.change(**what)
         writer.go_to(fleet.belonging())
         writer.wait_for_more()
         steps += 1
@@ -174,7 +176,28 @@ def refusals_of(fleet):
             "new ones that are not there": code_of(lambda: ask(None, None, ",".join([three.line, *absent.values()]))),
             "an unknown one leaves": code_of(lambda: take(client, "", "77", "")),
         }
-    return said
+    return {**said, "another is not finished": second_change(fleet)}
+
+
+def second_change(fleet):
+    """The code it gets while the one before (all stay as they are) finds no quorum: the followers stand still."""
+    leader = fleet.leader()
+    followers = [server for server in fleet.belonging() if server is not leader]
+    with client_of(leader) as client:
+        try:
+            for server in followers:
+                server.process.send_signal(signal.SIGSTOP)
+            first = client.reconfig_async(leader.line, None, None, -1)
+            second = client.reconfig_async(leader.line, None, None, -1)
+            wait_until(lambda: re.search(r"Outstanding: [1-9]", four_letters(leader.port, b"srvr")), "the first is under way")
+            time.sleep(0.3)  # the second follows on the same connection
+        finally:
+            for server in followers:
+                server.process.send_signal(signal.SIGCONT)
+        require(code_of(first.get) == 0, "the first is done when they go on")
+        code = code_of(second.get)
+    fleet.check()
+    return code
 
 
 # Java's server meets an exception there that it did not expect, and says MARSHALLINGERROR.

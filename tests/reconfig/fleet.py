@@ -74,29 +74,45 @@ class Fleet:
         wait_until(has_one, f"one of {list(self.members)} leads")
         return leaders[0]
 
-    def change(self, client, joining=None, leaving=(), new_members=None, unaffected=()):
-        """Asks for it and checks what must hold then. joining: {number: role}."""
-        after = {sid: role for sid, role in (new_members or self.members).items() if sid not in leaving}
-        after.update(joining or {})
+    def after(self, joining=None, leaving=(), new_members=None):
+        return {**{sid: role for sid, role in (new_members or self.members).items() if sid not in leaving}, **(joining or {})}
+
+    def change(self, joining=None, leaving=(), new_members=None, unaffected=()):
+        """Asks for it at servers that stay, and checks what must hold then. joining: {number: role}."""
+        after = self.after(joining, leaving, new_members)
+        staying = [self.servers[sid] for sid in self.members if sid in after]
+        leads_on = after.get(self.leader().sid) == "participant"
+        with client_of(*(staying or self.belonging())) as client:
+            unanswered = self.ask_and_check(client, after, joining or {}, leaving, new_members or {}, unaffected)
+        self.in_doubt += unanswered
+        require(not (unanswered and staying and leads_on), f"the change to {after} was not answered, though the leader and who was asked stay")
+
+    def ask_and_check(self, client, after, joining, leaving, new_members, unaffected):
+        """How many answers are missing."""
         with watching([self.servers[sid] for sid in unaffected]) as seen:
-            lines = [self.servers[sid].line_as(role) for sid, role in (joining or {}).items()]
-            all_lines = [self.servers[sid].line_as(role) for sid, role in (new_members or {}).items()]
+            lines = [self.servers[sid].line_as(role) for sid, role in joining.items()]
+            all_lines = [self.servers[sid].line_as(role) for sid, role in new_members.items()]
             request = ",".join(lines), ",".join(str(sid) for sid in leaving), ",".join(all_lines)
-            if self.engine == "omnipaxos":  # the leader may not have heard of them yet
-                wait_until(lambda: self.is_taken(client, request), "new servers are connected")
-            else:
-                self.in_doubt += ask(client, *request)
+            unanswered = self.asked(client, request)
             self.members = after
             self.check()
             wait_until(lambda: all(event.is_set() for event in seen.values()),
                        f"watches of /zookeeper/config fire on {[sid for sid, event in seen.items() if not event.is_set()]}")
+        return unanswered
 
-    def is_taken(self, client, request):
-        try:
-            self.in_doubt += ask(client, *request)
-        except NewConfigNoQuorumError:
-            return False
-        return True
+    def asked(self, client, request):
+        """Until it is taken; how many answers are missing. An Omni-Paxos leader may not have heard of the new servers yet."""
+        missing = []
+
+        def is_taken():
+            try:
+                missing.append(ask(client, *request))
+            except NewConfigNoQuorumError:
+                if self.engine != "omnipaxos":
+                    raise
+            return bool(missing)
+        wait_until(is_taken, "new servers are connected")
+        return sum(missing)
 
     def check(self):
         """Everybody who belongs says the same, serves in its role, and has written it down."""
