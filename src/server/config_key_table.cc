@@ -453,7 +453,8 @@ constexpr KeyRow kLearning[] = {
         .raised_to_min(),
     property("snapshotSizeFactor", real(-1, 1'000'000), &Config::snapshot_size_factor,
              "A learner further behind gets the log on disk, up to this part of a snapshot's size, "
-             "and beyond it the snapshot; below 0 always the snapshot."),
+             "and beyond it the snapshot; 0: the log as far as it reaches; below 0: always the "
+             "snapshot."),
     property("forceSnapshotSync", boolean(), &Config::force_snapshot_sync,
              "The leader always sends a snapshot: a way out of a damaged follower."),
     property("leaderConnectDelayDuringRetryMs", whole(0, kIntMax, "milliseconds"),
