@@ -221,10 +221,13 @@ class Schedule:
             return list(self.faults.kinds)
         return [getattr(self.faults, name) for name in self.only]
 
-    def next(self):
+    def next(self, beside=None):
+        """No two that wipe at once: what two of three had acknowledged would be gone."""
         if not self.left:
             self.left = self.all_kinds()
             self.rng.shuffle(self.left)
+        if beside and "wiped" in beside.__name__ and "wiped" in self.left[-1].__name__:
+            return None
         kind = self.left.pop()
         self.count[kind.__name__] = self.count.get(kind.__name__, 0) + 1
         return kind
@@ -232,8 +235,8 @@ class Schedule:
     def run_one(self, until, say):
         """One fault (or two), the healing, and the wait until all serve; it breaks nothing any more after `until`."""
         kinds = [self.next()]
-        if self.rng.random() < self.pairs:
-            kinds.append(self.next())
+        if self.rng.random() < self.pairs and (second := self.next(beside=kinds[0])):
+            kinds.append(second)
         said, began = " with ".join(kind.__name__ for kind in kinds), time.monotonic()
         self.times.append((began, said))
         going = [kind() for kind in kinds]
