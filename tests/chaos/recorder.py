@@ -55,6 +55,7 @@ class Recorder:
         self.last_heard, self.last_ping = 0.0, 0.0
         self.pings = []          # when each was sent that waits for its answer
         self.last_contact = 0.0  # when it sent the last request that was answered
+        self.late_contact = 0.0  # the last of them that came after so long a silence that its session was about to expire
         self.forget_session()
 
     def forget_session(self):
@@ -91,8 +92,8 @@ class Recorder:
             return False
         if reply.sid == 0 or reply.timeout <= 0:
             self.note_session("expired")
-            silent = time.monotonic() - self.last_contact
-            if silent < self.timeout - TOUCH_SECONDS:
+            silent, since_late = (time.monotonic() - moment for moment in (self.last_contact, self.late_contact))
+            if silent < self.timeout - TOUCH_SECONDS and since_late > 2 * TOUCH_SECONDS:
                 raise TooEarly(f"client {self.number}: session {self.session:#x} with a timeout of {self.timeout} s has expired {silent:.2f} s after "
                                "it sent what a server then answered")
             self.forget_session()
@@ -254,6 +255,12 @@ class Recorder:
 
     # -- replies
 
+    def contacted(self, at):
+        """It sent then what is answered now; the leader may have given the session up before it hears of that."""
+        if at - self.last_contact > self.timeout - TOUCH_SECONDS:
+            self.late_contact = at
+        self.last_contact = max(self.last_contact, at)
+
     def take(self, frame):
         self.last_heard = time.monotonic()
         xid, zxid, err = wire._header.unpack_from(frame)
@@ -261,13 +268,13 @@ class Recorder:
             return self.take_event(frame)
         if xid < 0:
             if xid == -2:
-                self.last_contact = max(self.last_contact, self.pings.pop(0))
+                self.contacted(self.pings.pop(0))
             return None
         at = next((at for at, (_, _, asked) in enumerate(self.pending) if asked == xid), None)
         if at is None:
             raise wire.Malformed(f"client {self.number}: a reply to {xid}, which waits for none: {[asked for _, _, asked in self.pending]}")
         op, line, _ = self.pending.pop(at)  # not the oldest? The checker will say so
-        self.last_contact = max(self.last_contact, line["invoked"] / 1e9)
+        self.contacted(line["invoked"] / 1e9)
         self.zxid = max(self.zxid, zxid)
         line = {**line, "completed": self.moment(), "zxid": zxid}
         result = wire.decode(op, err, frame[16:])
