@@ -42,6 +42,20 @@ struct Status {
   friend bool operator==(const Status&, const Status&) = default;
 };
 
+// What a server has of one of the configurations that followed on each other.
+struct Instance {
+  enum class State : std::uint8_t {
+    kStopped,     // another one follows; what it decided is kept for others
+    kRunning,     // this server takes part in it
+    kNotStarted,  // this server does not hold all of what was decided before yet
+    kStandingBy,  // this server is no member
+  };
+  Zxid configuration;
+  State state{};
+  std::vector<ServerId> members;  // rising
+  friend bool operator==(const Instance&, const Instance&) = default;
+};
+
 // A stream to another server. Who opens it picks the number, unused before: engines odd ones (their
 // dials), replicas even ones (what was accepted).
 using LinkId = StrongId<struct LinkIdTag>;
@@ -110,6 +124,8 @@ struct Beginning {
   Zxid last_logged;
   // The log's last entries, oldest first, ending with last_logged; as many as are at hand.
   std::vector<Entry> recent;
+  // Where epochs of the log ended, rising, as far as they are at hand: the last one goes on.
+  std::vector<Zxid> epoch_ends;
   // All configurations in the log behind its tree, and the tree's own, oldest first.
   std::vector<Configuration> configurations;
   std::uint32_t accepted_epoch = 0;  // promised: see consensus.md 1
@@ -288,6 +304,8 @@ class Engine {
 
   // ---- for status pages
   [[nodiscard]] virtual const Status& status() const = 0;
+  // Of an engine that begins anew with each configuration; the latest last.
+  [[nodiscard]] virtual std::vector<Instance> instances() const { return {}; }
 
   [[nodiscard]] virtual Effects drain() = 0;
 };

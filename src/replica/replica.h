@@ -132,6 +132,7 @@ class Replica {
     return engine_->next_deadline();
   }
   [[nodiscard]] const consensus::Status& status() const { return engine_->status(); }
+  [[nodiscard]] std::vector<consensus::Instance> instances() const { return engine_->instances(); }
   [[nodiscard]] const ProposalSizes& proposal_sizes() const { return proposal_sizes_; }
 
   // The log waits for a moment before its next batch; the host then calls hold_over() some 100

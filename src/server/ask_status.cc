@@ -57,6 +57,8 @@ StatusTable ask_status(const std::vector<std::string>& addresses,
       continue;
     }
     table.text += row_of(address, facts);
+    const std::string_view instances = value_of(facts, "instances");
+    if (instances.contains(';')) table.text += fmt::format("{:<24} instances: {}\n", "", instances);
     if (!facts.contains("voters")) continue;
     known = facts;
     if (is_serving && value_of(facts, "mode") != "observer") {

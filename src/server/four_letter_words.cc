@@ -1,11 +1,13 @@
 #include "server/four_letter_words.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <pwd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 namespace synod::server {
@@ -31,12 +33,28 @@ std::string srvr(const ServerFacts& facts) {
   return text;
 }
 
+// "0 stopped (1,2,3); 500000007 running (1,2,4)", as a value of one line.
+std::string instances_line(const std::vector<consensus::Instance>& instances) {
+  constexpr std::array<std::string_view, 4> kStates{"stopped", "running", "not started",
+                                                    "standing by"};
+  std::string text;
+  for (const consensus::Instance& instance : instances) {
+    std::vector<std::int64_t> members;
+    for (const ServerId member : instance.members) members.push_back(member.value);
+    text += fmt::format("{}{:x} {} ({})", text.empty() ? "" : "; ", instance.configuration.value,
+                        kStates[static_cast<std::size_t>(instance.state)], fmt::join(members, ","));
+  }
+  return text;
+}
+
 std::string quor(const QuorumFacts& facts) {
+  const std::string instances = instances_line(facts.instances);
   return fmt::format(
       "server={}\nmode={}\nserving={}\nleader={}\nepoch={}\nzxid=0x{:x}\nvoters={}\nquorum={}\n"
-      "tolerated={}\nversion={:x}\nconsensus={}\n",
+      "tolerated={}\nversion={:x}\nconsensus={}\n{}",
       facts.self.value, facts.mode, facts.is_serving, facts.leader.value, facts.epoch,
-      facts.zxid.value, facts.voters, facts.quorum, facts.tolerated, facts.version, facts.engine);
+      facts.zxid.value, facts.voters, facts.quorum, facts.tolerated, facts.version, facts.engine,
+      instances.empty() ? "" : fmt::format("instances={}\n", instances));
 }
 
 // Java's keys stay, as clients look for them by name, with what ZooKeeper says of a missing value.

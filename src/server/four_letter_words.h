@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "consensus/engine.h"
 #include "replica/replica.h"
 
 namespace synod::server {
@@ -35,10 +36,11 @@ struct QuorumFacts {
   std::uint32_t epoch = 0;
   Zxid zxid;
   std::size_t voters = 1;
-  std::size_t quorum = 1;            // the least number of voters that is one
-  std::size_t tolerated = 0;         // so many voters may fail, whichever they are
-  std::int64_t version = 0;          // of the membership
-  std::string_view engine = "none";  // zab, raft or omnipaxos
+  std::size_t quorum = 1;                        // the least number of voters that is one
+  std::size_t tolerated = 0;                     // so many voters may fail, whichever they are
+  std::int64_t version = 0;                      // of the membership
+  std::string_view engine = "none";              // zab, raft or omnipaxos
+  std::vector<consensus::Instance> instances{};  // where there are several to speak of
 };
 
 struct ServerFacts {

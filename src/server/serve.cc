@@ -290,10 +290,14 @@ void Server::note_status() {
     const std::lock_guard lock(quorum_mutex_);
     proposal_sizes_ = replica_->proposal_sizes();
   }
-  if (noted_ == status) return;
-  spdlog::info("{}", status_line(status));
+  const bool is_news = noted_ != status;
+  if (!is_news && status.is_serving) return;
+  if (is_news) spdlog::info("{}", status_line(status));
   noted_ = status;
+  // They change while nobody is served, or with the status.
+  std::vector<consensus::Instance> instances = replica_->instances();
   const std::lock_guard lock(quorum_mutex_);
+  quorum_.instances = std::move(instances);
   quorum_.mode = mode_word(status.role);
   quorum_.is_serving = status.is_serving;
   quorum_.leader = status.leader;

@@ -131,6 +131,9 @@ class Fleet:
             allowed = ("observer",) if role == "observer" else ("follower", "leader")
             wait_until(lambda: self.servers[sid].mode() in allowed, f"server {sid} is a {role}, and says {self.servers[sid].mode()}")
             wait_until(lambda: self.files_say(sid, wanted, version), f"the files of server {sid} have version {version:x}")
+            if self.engine == "omnipaxos":
+                running = f"{version:x} running ({','.join(map(str, sorted(self.members)))})"
+                require(quor(self.servers[sid])["instances"].endswith(running), f"server {sid} has {quor(self.servers[sid])['instances']}, and not {running}")
         self.leader()
 
     def files_say(self, sid, wanted, version):

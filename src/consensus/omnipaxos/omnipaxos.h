@@ -33,20 +33,6 @@
 
 namespace synod::consensus::omnipaxos {
 
-// What this server has of a configuration, for status pages.
-struct Instance {
-  enum class State : std::uint8_t {
-    kStopped,     // its stop-sign is decided here; what it decided is kept for others
-    kRunning,     // this server takes part in it
-    kNotStarted,  // it does not hold all of what was decided before yet
-    kStandingBy,  // it is no member
-  };
-  Zxid configuration;
-  State state{};
-  Servers members;
-  friend bool operator==(const Instance&, const Instance&) = default;
-};
-
 class OmniPaxos final : public Engine {
  public:
   explicit OmniPaxos(Options options);
@@ -79,7 +65,7 @@ class OmniPaxos final : public Engine {
 
   [[nodiscard]] const Status& status() const override { return status_; }
   // Oldest first; of the stopped ones, the last few.
-  [[nodiscard]] std::vector<Instance> instances() const;
+  [[nodiscard]] std::vector<Instance> instances() const override;
   [[nodiscard]] Effects drain() override;
 
  private:
