@@ -7,15 +7,24 @@
 #include "base/assert.h"
 
 namespace synod::consensus {
+namespace {
 
-void History::start(Zxid last, std::vector<Entry> recent) {
+constexpr std::size_t kEndsKept = 1000;
+
+}  // namespace
+
+void History::start(Zxid last, std::vector<Entry> recent, const std::vector<Zxid>& ends) {
   entries_.clear();
   bytes_ = 0;
   base_ = last_ = last;
+  const Zxid first = recent.empty() ? last : recent.front().zxid;
+  ends_.clear();
+  for (const Zxid end : ends)
+    if (end.epoch() < first.epoch()) ends_.push_back(end);
   if (recent.empty()) return;
   SYNOD_ASSERT(recent.back().zxid == last);
   // What comes before the first is not known: the first is the base itself.
-  base_ = last_ = recent.front().zxid;
+  base_ = last_ = first;
   for (auto entry = std::next(recent.begin()); entry != recent.end(); ++entry)
     append(std::move(*entry));
   trim(last_);
@@ -34,7 +43,9 @@ void History::cut(Zxid after) {
     bytes_ -= entries_.back().bytes->size();
     entries_.pop_back();
   }
-  if (entries_.empty()) base_ = last_;
+  if (!entries_.empty()) return;
+  base_ = last_;
+  while (!ends_.empty() && ends_.back() >= base_) ends_.pop_back();
 }
 
 void History::trim(Zxid up_to) {
@@ -44,9 +55,15 @@ void History::trim(Zxid up_to) {
 }
 
 void History::drop_first() {
-  base_ = entries_.front().zxid;
+  move_base(entries_.front().zxid);
   bytes_ -= entries_.front().bytes->size();
   entries_.pop_front();
+}
+
+void History::move_base(Zxid base) {
+  if (base_.epoch() < base.epoch() && base_ > Zxid{}) ends_.push_back(base_);
+  if (ends_.size() > kEndsKept) ends_.pop_front();
+  base_ = base;
 }
 
 Zxid History::floor(Zxid zxid) const {

@@ -2,8 +2,10 @@
 //
 //   base  (base, e1] (e1, e2] ... last        sorted, without a gap
 //
-// `base` is the position right before the first entry kept. Positions are dense within an epoch and
-// jump between epochs (consensus.md 2), so "the one before z" is looked up, never computed.
+// `base` is the position right before the first entry kept. Of what lies before it only where
+// epochs ended is known, as far back as the log was read in this life. Positions are dense within
+// an epoch and jump between epochs (consensus.md 2), so "the one before z" is looked up, never
+// computed.
 #pragma once
 
 #include <cstddef>
@@ -23,10 +25,13 @@ class History {
       : max_entries_(max_entries), max_bytes_(max_bytes) {}
 
   // The log's last entries, ending with `last`; none: all that is known is where the log ends.
-  void start(Zxid last, std::vector<Entry> recent);
+  // `ends`: rising, of epochs before that of `last`; those from the first entry on are ignored.
+  void start(Zxid last, std::vector<Entry> recent, const std::vector<Zxid>& ends = {});
 
   [[nodiscard]] Zxid base() const { return base_; }
   [[nodiscard]] Zxid last() const { return last_; }
+  // Last positions of epochs that ended before base(), rising; the latest thousand.
+  [[nodiscard]] const std::deque<Zxid>& ends_before_base() const { return ends_; }
 
   void append(Entry entry);
   // The log goes on, but this is not remembered.
@@ -44,11 +49,13 @@ class History {
 
  private:
   void drop_first();
+  void move_base(Zxid base);
 
   std::size_t max_entries_;
   std::size_t max_bytes_;
   Zxid base_;
   Zxid last_;
+  std::deque<Zxid> ends_;
   Entries entries_;
   std::size_t bytes_ = 0;
 };

@@ -9,7 +9,7 @@
 namespace synod::consensus {
 
 void Journal::start(const Beginning& beginning, Membership membership) {
-  history_.start(beginning.last_logged, beginning.recent);
+  history_.start(beginning.last_logged, beginning.recent, beginning.epoch_ends);
   durable_ = applied_ = beginning.last_logged;
   accepted_epoch_ = beginning.accepted_epoch;
   current_epoch_ = beginning.current_epoch;

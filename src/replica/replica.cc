@@ -41,6 +41,7 @@ consensus::Beginning beginning_of(storage::RecoveryReport& recovery,
   }
   return {.last_logged = std::max(recovery.last_zxid, Zxid{}),
           .recent = std::move(recent),
+          .epoch_ends = std::exchange(recovery.epoch_ends, {}),
           .configurations = std::move(configurations),
           .accepted_epoch = recovery.promised_epoch(),
           .current_epoch = recovery.synchronised_epoch(),

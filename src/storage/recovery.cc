@@ -345,6 +345,8 @@ Result<void> Recovery::replay_record(const LogFile& log, const LogRecord& record
 
 void Recovery::remember(const LogRecord& record) {
   const Zxid zxid = record.txn.header.zxid;
+  if (!recent_.empty() && recent_.back().zxid.epoch() < zxid.epoch())
+    report_.epoch_ends.push_back(recent_.back().zxid);
   if (!recent_.empty() && !follows(zxid, recent_.back().zxid)) {
     recent_.clear();
     recent_bytes_ = 0;

@@ -67,6 +67,9 @@ struct RecoveryReport {
   // The log's last entries, oldest first and without a gap, ending with last_zxid; possibly from
   // below the snapshot. Empty also where the snapshot is newer than the log.
   std::vector<LoggedEntry> recent;
+  // The last zxids of epochs in the log, of which another one followed there; as far as it was
+  // read.
+  std::vector<Zxid> epoch_ends;
   // False: this directory may be less than what its server promised or acknowledged: it is empty
   // (and no `initialize` marker says that this is how it should be; honoured once), or its server
   // has not been synchronised since it was, or currentEpoch could not be read, or the log's end

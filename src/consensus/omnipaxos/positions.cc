@@ -16,6 +16,9 @@ std::vector<Zxid> ends_of(const History& history) {
     if (before.epoch() == epoch || before >= ends.back()) break;
     ends.push_back(before);
   }
+  const auto& older = history.ends_before_base();
+  for (auto end = older.rbegin(); end != older.rend() && ends.size() < kMaxEnds; ++end)
+    if (end->epoch() < ends.back().epoch()) ends.push_back(*end);
   return ends;
 }
 

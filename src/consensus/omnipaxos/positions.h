@@ -12,7 +12,8 @@
 
 namespace synod::consensus::omnipaxos {
 
-// The log's last position, then the last of each epoch before it, as far as memory goes.
+// The log's last position, then the last of each epoch before it, as far as memory goes and beyond
+// that as far as the log was read in this life.
 [[nodiscard]] std::vector<Zxid> ends_of(const History& history);
 
 struct Common {

@@ -28,10 +28,17 @@ TEST(OmniPaxosPositions, EndsAreTheLastOfEachEpoch) {
               ElementsAre(z(9, 3), z(4, 1), z(1, 2), Zxid{}));
 }
 
-TEST(OmniPaxosPositions, EndsGoAsFarAsMemory) {
+TEST(OmniPaxosPositions, EndsAreKnownBeyondMemory) {
   const auto log = {z(1, 1), z(1, 2), z(4, 1), z(9, 1), z(9, 2)};
-  EXPECT_THAT(ends_of(history(log, 2)), ElementsAre(z(9, 2), z(4, 1)));
-  EXPECT_THAT(ends_of(history(log, 1)), ElementsAre(z(9, 2)));
+  for (const std::size_t memory : {2U, 1U})
+    EXPECT_THAT(ends_of(history(log, memory)), ElementsAre(z(9, 2), z(4, 1), z(1, 2)));
+  History read(10, 1000);
+  read.start(z(9, 2), {{z(9, 2), std::make_shared<const Bytes>("x")}}, {z(1, 2), z(4, 1)});
+  EXPECT_THAT(ends_of(read), ElementsAre(z(9, 2), z(4, 1), z(1, 2)));
+  read.cut(z(4, 1));
+  EXPECT_THAT(ends_of(read), ElementsAre(z(4, 1), z(1, 2)));
+  read.start(z(9, 5), {});
+  EXPECT_THAT(ends_of(read), ElementsAre(z(9, 5))) << "a tree came in its place";
 }
 
 TEST(OmniPaxosPositions, CommonIsTheSmallerEndOfTheLatestSharedEpoch) {
@@ -80,6 +87,10 @@ TEST(OmniPaxosPositions, AsComparingTheLogsWouldFind) {
     const auto found = find_common(history(logs[0]), ends_of(history(logs[1])));
     ASSERT_TRUE(found);
     EXPECT_EQ(found->at, expected) << "run " << run;
+    const auto remembered = find_common(history(logs[0], 2), ends_of(history(logs[1], 1)));
+    if (remembered && remembered->is_certain) {
+      EXPECT_EQ(remembered->at, expected) << "run " << run << ", by what is in memory";
+    }
   }
 }
 

@@ -462,6 +462,28 @@ TEST_F(Reconfiguration, ANewServerFetchesFromSeveralThatHaveTheLog) {
   EXPECT_LT(segments[leader], all);
 }
 
+// What it has decided is decided, whatever came afterwards.
+TEST_F(Reconfiguration, WhoHasNotHeardOfTheStopSignServesWhatItHas) {
+  begin({.spares = 1, .memory_entries = 10'000}, {.segment_entries = 500});
+  for (int i = 0; i < 3'000; ++i) {
+    the().write();
+    if (i % 50 == 0) the().run_for(2);
+  }
+  ASSERT_TRUE(the().run_until([&] { return the().committed_count(1) == 3'000; }));
+  ASSERT_EQ(the().serving_leader(), 3);
+  the().cut_off(1, 2);
+  the().cut_off(1, 3);
+  const Zxid decided = the().last_applied(1);
+  int segments = 0;
+  the().on_message = [&](NodeId from, NodeId to, const Message& message) {
+    segments += from == 1 && to == 4 && std::holds_alternative<Segment>(message);
+  };
+  reconfigure(servers({2, 3, 4}));
+  the().on_message = nullptr;
+  EXPECT_GT(segments, 0);
+  EXPECT_EQ(the().last_applied(1), decided) << "it has not heard of it to the end";
+}
+
 // ---- random schedules --------------------------------------------------------------------------
 
 TEST_F(Reconfiguration, RandomSchedulesWithReconfigurations) {
