@@ -36,7 +36,7 @@ class Measured {
     if (options_.is_recorded) recorder_.begin(kCalm + kShown);
     world_.run_for(kCalm);
     if (!world_.is_broken()) replace();
-    if (options_.is_recorded) world_.run_until([&] { return !is_shown_yet(); }, kShown);
+    if (options_.is_recorded) world_.run_until([&] { return !is_still_shown(); }, kShown);
     world_.finish();
     if (options_.is_recorded) report_.record = recorder_.take();
     report_.violations = world_.violations();
@@ -60,9 +60,11 @@ class Measured {
     world.commit_log_count = 200;
     world.server.replica.snapshots.txns_between = 1'000'000;
     world.server.replica.snapshot_size_factor = 0;
-    // In proportion to a log that is a thousandth of the published one.
+    // In proportion to a log that is a thousandth of the published one: a follower that hears no
+    // whole message for an election timeout gives its leader up.
     world.network.uplink_bytes_per_milli = options.uplink / 1000;
-    world.segment_entries = 64;
+    world.message_bytes = 4096;
+    world.segment_entries = 32;
     world.init_limit = 600;
     return world;
   }
@@ -151,7 +153,7 @@ class Measured {
     world_.power_cut(victim);
   }
 
-  [[nodiscard]] bool is_shown_yet() const { return world_.now() < began_ + kShown; }
+  [[nodiscard]] bool is_still_shown() const { return world_.now() < began_ + kShown; }
 
   // ---- bytes
   [[nodiscard]] std::vector<std::uint64_t> sent_by_each() {

@@ -21,8 +21,8 @@ ReplacementOptions two_of_three(const std::string& engine, std::uint64_t seed) {
           .replaced = 2,
           .engine = engine,
           .seed = seed,
-          .entries = 600,
-          .uplink = 100'000,
+          .entries = 2000,
+          .uplink = 200'000,
           .kills_a_source = true};
 }
 

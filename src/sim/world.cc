@@ -206,6 +206,7 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
   if (options_.engine == "solo") return std::make_unique<consensus::Solo>();
   if (options_.engine.starts_with("raft")) {
     auto raft = native_options<raft::Options>(server);
+    raft.max_message_bytes = options_.message_bytes;
     raft.pre_vote = raft.check_quorum = options_.engine == "raft";
     return std::make_unique<raft::Raft>(std::move(raft));
   }
