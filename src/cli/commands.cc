@@ -61,8 +61,9 @@ void add_sim_options(CLI::App& command, SimOptions& options) {
   command
       .add_option("--scenario", options.scenarios,
                   "quorum-loss, constrained-election, chained, howard-abraham, nuraft: which "
-                  "engine\ngoes on when links are cut so, and how soon; with --engine, --seeds "
-                  "(20), --first-seed")
+                  "engine\ngoes on when links are cut so, and how soon; reconfigure (replace-one, "
+                  "replace-majority,\nreplace-all): what it takes to replace servers; with "
+                  "--engine, --seeds (20), --first-seed")
       ->delimiter(',');
   command.add_option("--engine", options.engine, "zab (the default), raft, omnipaxos, or solo");
   command.add_option("--servers", options.servers, "that vote");
@@ -309,6 +310,7 @@ void add_sim(CLI::App& app, Action& action) {
       "Run an ensemble and its clients in simulation, with faults; and what judges its runs.\n"
       "  synod sim --servers 5 --seeds 1000 --faults all\n"
       "  synod sim --scenario quorum-loss,constrained-election,chained --seeds 200\n"
+      "  synod sim --scenario reconfigure --report replaced.html\n"
       "A seed is the whole run. Exit status: 0 all passed, 1 some failed, 2 bad use.");
   auto options = std::make_shared<SimOptions>();
   add_sim_options(*command, *options);

@@ -16,7 +16,7 @@
 #include <sstream>
 #include <utility>
 
-#include "cli/connectivity_command.h"
+#include "cli/comparison_command.h"
 #include "cli/report_command.h"
 #include "server/four_letter_words.h"
 #include "sim/simulation.h"
@@ -409,11 +409,11 @@ int sim(const SimOptions& given) {
     return kBadUse;
   }
   if (!options.scenarios.empty())
-    return connectivity({.scenarios = options.scenarios,
-                         .engine = options.engine,
-                         .seeds = options.seeds,
-                         .first_seed = options.first_seed,
-                         .report = options.report});
+    return compare({.scenarios = options.scenarios,
+                    .engine = options.engine,
+                    .seeds = options.seeds,
+                    .first_seed = options.first_seed,
+                    .report = options.report});
   if (options.engine.empty()) options.engine = "zab";
   const auto run = run_options(options);
   if (!run) return kBadUse;

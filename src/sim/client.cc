@@ -241,6 +241,10 @@ void Client::reconfigure(const std::string& members) {
   pending_.push_back({.operation = kNone, .type = OpCode::kReconfig, .xid = xid});
 }
 
+bool Client::waits_for_reconfiguration() const {
+  return std::ranges::find(pending_, OpCode::kReconfig, &Pending::type) != pending_.end();
+}
+
 // ---- what comes back --------------------------------------------------------------------------
 
 void Client::reply(BytesView frame) {

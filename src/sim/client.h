@@ -61,6 +61,7 @@ class Client final : private Process {
   [[nodiscard]] bool is_probed() const { return is_probed_; }
   // Asks for these members, if it is connected; what comes of it nobody is told.
   void reconfigure(const std::string& members);
+  [[nodiscard]] bool waits_for_reconfiguration() const;
   // Null: it runs none.
   [[nodiscard]] const Commands* commands() const { return commands_ ? &*commands_ : nullptr; }
   // Asks the server whose reply it is to be connected to (tests, scenarios).

@@ -8,6 +8,8 @@
 namespace synod::sim {
 namespace {
 
+constexpr std::size_t kFrameBytes = 1500;  // that pass an uplink in one turn
+
 constexpr End other(End end) { return end ^ 1; }
 
 }  // namespace
@@ -22,7 +24,8 @@ Network::Network(Timeline& timeline, Trace& trace, std::uint64_t seed, std::size
       listeners_(places, nullptr),
       blocked_(places * places, 0),
       slowness_(places * places, 0),
-      bytes_sent_(places * places, 0) {}
+      bytes_sent_(places * places, 0),
+      uplinks_(places) {}
 
 Network::Stream* Network::find(End end) {
   const auto found = streams_.find(end / 2);
@@ -98,16 +101,72 @@ void Network::send(End end, Bytes bytes) {
     }
     return;
   }
+  way.queued += bytes.size();
+  if (way.queued >= options_.window + options_.many) way.has_many = true;
+  if (options_.uplink_bytes_per_milli > 0) return queue_up(end, way, std::move(bytes));
+  const Micros transfer =
+      static_cast<Micros>(bytes.size() * kMillisecond / options_.bytes_per_milli);
   const Place from = stream->sides[side_of(end)].place;
   const Place to = stream->sides[1 - side_of(end)].place;
-  way.last_arrival = std::max(way.last_arrival, timeline_.now() + latency(from, to)) +
-                     static_cast<Micros>(bytes.size() * kMillisecond / options_.bytes_per_milli);
-  way.queued += bytes.size();
-  bytes_sent_[from * places_ + to] += bytes.size();
+  way.last_arrival = std::max(way.last_arrival, timeline_.now() + latency(from, to)) + transfer;
+  depart(end, way, std::move(bytes));
+}
+
+// On its way, to arrive last of all.
+void Network::depart(End end, Way& way, Bytes bytes) {
+  bytes_sent_[other_place(other(end)) * places_ + other_place(end)] += bytes.size();
   way.chunks.push_back({std::move(bytes), way.last_arrival});
-  if (way.queued >= options_.window + options_.many) way.has_many = true;
   schedule(end, way);
 }
+
+// ---- a place's uplink -------------------------------------------------------------------------
+
+void Network::queue_up(End end, Way& way, Bytes bytes) {
+  for (std::size_t at = 0; at < bytes.size(); at += kFrameBytes)
+    way.waiting.push_back(bytes.substr(at, kFrameBytes));
+  const Place from = other_place(other(end));
+  if (!std::exchange(way.has_turn, true)) uplinks_[from].turns.push_back(end);
+  send_frame(from);
+}
+
+void Network::send_frame(Place from) {
+  Uplink& uplink = uplinks_[from];
+  if (uplink.is_busy || uplink.turns.empty()) return;
+  uplink.is_busy = true;
+  std::size_t bytes = 0;
+  const End end = uplink.turns.front();
+  if (const Stream* stream = find(end)) {
+    for (const Bytes& piece : stream->ways[side_of(end)].waiting) {
+      if (bytes + piece.size() > kFrameBytes) break;
+      bytes += piece.size();
+    }
+  }
+  const auto transfer = static_cast<Micros>(bytes * kMillisecond / options_.uplink_bytes_per_milli);
+  timeline_.after(transfer, [this, from, bytes] { frame_sent(from, bytes); });
+}
+
+// Unless the stream was lost meanwhile, and what it had to send with it.
+void Network::frame_sent(Place from, std::size_t bytes) {
+  Uplink& uplink = uplinks_[from];
+  uplink.is_busy = false;
+  const End end = uplink.turns.front();
+  uplink.turns.pop_front();
+  if (Stream* stream = find(end)) {
+    Way& way = stream->ways[side_of(end)];
+    way.last_arrival =
+        std::max(way.last_arrival, timeline_.now() + latency(from, other_place(end)));
+    while (!way.waiting.empty() && way.waiting.front().size() <= bytes) {
+      bytes -= way.waiting.front().size();
+      depart(end, way, std::move(way.waiting.front()));
+      way.waiting.pop_front();
+    }
+    way.has_turn = !way.waiting.empty();
+    if (way.has_turn) uplink.turns.push_back(end);
+  }
+  send_frame(from);
+}
+
+// ---- the ends of streams ----------------------------------------------------------------------
 
 std::size_t Network::unsent(End end) const {
   const Stream* stream = find(end);
@@ -144,7 +203,7 @@ void Network::schedule(End sender, Way& way) {
   Micros when = 0;
   if (!way.chunks.empty())
     when = way.chunks.front().arrives;
-  else if (way.is_ended && way.end_at)
+  else if (way.is_ended && way.end_at && way.waiting.empty())
     when = *way.end_at;
   else if (Stream* stream = find(sender); stream && !stream->sides[1 - side_of(sender)].is_open)
     when = way.last_arrival;  // the news that it is open
@@ -174,7 +233,8 @@ void Network::deliver(End sender) {
     return receiver.process->stream_open(end);
   }
   if (way.chunks.empty()) {
-    if (way.is_ended && way.end_at && *way.end_at <= timeline_.now()) return deliver_end(sender);
+    if (way.is_ended && way.end_at && *way.end_at <= timeline_.now() && way.waiting.empty())
+      return deliver_end(sender);
     return schedule(sender, way);
   }
   const Bytes bytes = take_arrived(way);
@@ -236,6 +296,7 @@ void Network::end_way(End sender, std::optional<Micros> at) {
 }
 
 void Network::lose_suffix(Way& way) {
+  for (const Bytes& piece : std::exchange(way.waiting, {})) way.queued -= piece.size();
   if (way.queued == 0) return;
   std::size_t kept = dice_.below(way.queued + 1);
   way.queued = 0;

@@ -48,7 +48,10 @@ struct NetworkOptions {
   std::uint64_t slow_per_mille = 5;  // chunks that take up to a hundred times as long
   std::uint64_t cut_per_mille = 50;  // deliveries that end in the middle of something
   std::uint64_t dial_fails_per_mille = 5;
-  std::size_t bytes_per_milli = 1'000'000;      // of bandwidth
+  std::size_t bytes_per_milli = 1'000'000;  // of bandwidth, each stream
+  // What each place may send in all; its streams share it evenly. 0: no limit, and bytes_per_milli
+  // holds; else that does not.
+  std::size_t uplink_bytes_per_milli = 0;
   std::size_t window = std::size_t{256} << 10;  // what the kernels of both ends hold
   std::size_t many = std::size_t{1} << 20;      // Process::stream_drained comes at half of it
 };
@@ -86,7 +89,7 @@ class Network {
 
   [[nodiscard]] Place other_place(End end) const;
   [[nodiscard]] std::uint64_t breaks() const { return breaks_; }
-  // Given to the network so far, arrived or not.
+  // Given to the network so far, arrived or not; where uplinks are limited, what has passed them.
   [[nodiscard]] std::uint64_t bytes_sent(Place from, Place to) const {
     return bytes_sent_[from * places_ + to];
   }
@@ -99,14 +102,21 @@ class Network {
   // From one end to the other.
   struct Way {
     std::deque<Chunk> chunks;
-    std::size_t offset = 0;  // of the first chunk: delivered already
-    std::size_t queued = 0;  // bytes
+    std::size_t offset = 0;     // of the first chunk: delivered already
+    std::deque<Bytes> waiting;  // for the uplink, in pieces that a frame has room for
+    bool has_turn = false;      // at the uplink
+    std::size_t queued = 0;     // bytes, of chunks and waiting
     Micros last_arrival = 0;
     Micros stalled_until = 0;
     bool is_scheduled = false;
     bool has_many = false;
     bool is_ended = false;         // nothing more is put in
     std::optional<Micros> end_at;  // the receiver learns of the end then; nothing: when it writes
+  };
+  // Its streams take turns, a frame each.
+  struct Uplink {
+    std::deque<End> turns;
+    bool is_busy = false;  // with a frame of the first
   };
   struct Side {
     Place place = 0;
@@ -124,6 +134,10 @@ class Network {
   [[nodiscard]] const Stream* find(End end) const;
   void connect(End end);
   void fail_dial(End end, Micros delay);
+  void depart(End end, Way& way, Bytes bytes);
+  void queue_up(End end, Way& way, Bytes bytes);
+  void send_frame(Place from);
+  void frame_sent(Place from, std::size_t bytes);
   void schedule(End sender, Way& way);
   void deliver(End sender);
   void deliver_end(End sender);
@@ -142,6 +156,7 @@ class Network {
   std::vector<int> blocked_;      // how many faults block the way
   std::vector<Micros> slowness_;  // extra latency
   std::vector<std::uint64_t> bytes_sent_;
+  std::vector<Uplink> uplinks_;
   std::map<std::uint64_t, Stream> streams_;  // by End / 2
   std::uint64_t last_stream_ = 0;
   std::uint64_t breaks_ = 0;

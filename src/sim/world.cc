@@ -206,6 +206,7 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
   if (options_.engine == "solo") return std::make_unique<consensus::Solo>();
   if (options_.engine.starts_with("raft")) {
     auto raft = native_options<raft::Options>(server);
+    raft.max_message_bytes = options_.message_bytes;
     raft.pre_vote = raft.check_quorum = options_.engine == "raft";
     return std::make_unique<raft::Raft>(std::move(raft));
   }
@@ -213,6 +214,7 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
     using enum omnipaxos::ElectionRule;
     auto omni = native_options<omnipaxos::Options>(server);
     omni.election = options_.engine == "omnipaxos" ? kPaper : kHappiness;
+    omni.segment_entries = options_.segment_entries;
     return std::make_unique<omnipaxos::OmniPaxos>(std::move(omni));
   }
   if (options_.engine == "multipaxos")
@@ -224,6 +226,7 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
   zab.membership = files_[server];
   zab.is_reconfig_enabled = options_.spares > 0;
   zab.tick_ms = options_.tick_ms;
+  zab.init_limit = options_.init_limit;
   zab.commit_log_count = options_.commit_log_count;
   zab.first_counter = options_.first_counter;
   zab.election.max_notification_ms = 2000;
@@ -241,7 +244,8 @@ void World::complain(std::string text) {
 // ---- time -------------------------------------------------------------------------------------
 
 void World::start_all() {
-  for (std::size_t i = 0; i < servers_.size(); ++i) start(i);
+  const std::size_t count = servers_.size() - (options_.starts_spares ? 0 : options_.spares);
+  for (std::size_t i = 0; i < count; ++i) start(i);
   for (const auto& client : clients_) client->start();
 }
 

@@ -28,7 +28,8 @@ struct WorldOptions {
   std::string engine = "zab";  // one of kEngines or kVariants
   std::size_t servers = 5;     // that vote
   std::size_t observers = 0;
-  std::size_t spares = 0;  // that are no members yet; with any, the membership may be changed
+  std::size_t spares = 0;     // that are no members yet; with any, the membership may be changed
+  bool starts_spares = true;  // with the others; else by start()
   std::size_t clients = 6;
   std::size_t command_clients = 0;  // of these, so many run commands (commands.h)
   std::uint64_t seed = 1;
@@ -39,6 +40,9 @@ struct WorldOptions {
   NetworkOptions network;
   ClientOptions client;
   std::size_t commit_log_count = 500;
+  std::int64_t init_limit = 10;  // Zab: ticks, in which a learner must get in step
+  std::size_t message_bytes = std::size_t{1} << 20;  // Raft: of entries that travel together
+  std::uint32_t segment_entries = 4096;  // Omni-Paxos: of the log, asked of one server at a time
   std::uint32_t first_counter = 1;
 };
 

@@ -1,24 +1,12 @@
-#include "cli/connectivity_command.h"
+#include "cli/connectivity_comparison.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <array>
-#include <cstdio>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "cli/report_command.h"
 #include "sim/connectivity.h"
-#include "sim/report/page.h"
 
 namespace synod::cli {
 namespace {
-
-constexpr int kBadUse = 2;
 
 // Published: down-time in election timeouts (of 500 and 5000 ms) as the artifact plots it, or what
 // the paper's table says where nothing was measured (consensus.md 7.2, 7.3).
@@ -40,19 +28,6 @@ constexpr std::array kRows{
     Row{"multipaxos", "Multi-Paxos (model)", {"stuck", "2.5 to 3.4", "unstable", "-", "-"}},
     Row{"vr", "Viewstamped (model)", {"stuck", "stuck", "unstable", "-", "-"}}};
 
-template <class Number>
-struct Spread {
-  Number median{};
-  Number worst{};
-};
-
-template <class Number>
-Spread<Number> spread_of(std::vector<Number> numbers) {
-  if (numbers.empty()) return {};
-  std::ranges::sort(numbers);
-  return {numbers[numbers.size() / 2], numbers.back()};
-}
-
 class Cell {
  public:
   void add(const sim::CutReport& report) {
@@ -64,19 +39,12 @@ class Cell {
   }
   // For a report: name, recovered, after, gap, leaders, epochs, published.
   [[nodiscard]] std::vector<std::string> row(const Row& row, std::size_t cut) const {
-    const auto both = [](const auto& numbers) {
-      const auto [median, worst] = spread_of(numbers);
-      if constexpr (std::is_same_v<decltype(median), const double>)
-        return fmt::format("{:.1f} / {:.1f}", median, worst);
-      else
-        return fmt::format("{} / {}", median, worst);
-    };
     return {std::string(row.name),
             fmt::format("{} of {}", recovered_.size(), runs_),
-            recovered_.empty() ? "-" : both(recovered_),
-            both(gaps_),
-            both(changes_),
-            both(epochs_),
+            both_of(recovered_),
+            both_of(gaps_),
+            both_of(changes_),
+            both_of(epochs_),
             std::string(row.published.at(cut))};
   }
   void print(std::string_view cut, std::string_view engine, std::string_view published) const {
@@ -113,51 +81,24 @@ sim::report::Group empty_group(const sim::CutName& cut, const Row& row) {
 }
 
 // True: no run violated anything.
-bool play(const ConnectivityOptions& options, std::size_t cut, const Row& row,
+bool play(const ComparisonOptions& options, std::size_t cut, const Row& row,
           sim::report::Section& section) {
-  const bool shows_progress = isatty(STDERR_FILENO) != 0;
   const sim::CutName& name = sim::kCutNames.at(cut);
-  bool is_clean = true;
   Cell cell;
   sim::report::Group group = empty_group(name, row);
-  for (std::uint64_t i = 0; i < options.seeds; ++i) {
-    if (shows_progress) fmt::print(stderr, "\r{} {} {}  ", name.name, row.name, i + 1);
-    const std::uint64_t seed = options.first_seed + i;
-    sim::CutReport report = sim::play_cut({.cut = name.cut,
-                                           .engine = std::string(row.engine),
-                                           .seed = seed,
-                                           .is_recorded = !options.report.empty()});
-    cell.add(report);
-    if (report.record && report.violations.empty()) {
-      group.seeds.push_back(seed);
-      group.runs.push_back(std::move(*report.record));
-    }
-    for (const std::string& violation : report.violations) {
-      is_clean = false;
-      fmt::print("{} {} seed {}: {}\n", name.name, row.engine, seed, violation);
-    }
-  }
-  if (shows_progress) fmt::print(stderr, "\r{:60}\r", "");
+  const bool is_clean = play_seeds(
+      options, name.name, row.name, group,
+      [&](std::uint64_t seed) {
+        return sim::play_cut({.cut = name.cut,
+                              .engine = std::string(row.engine),
+                              .seed = seed,
+                              .is_recorded = !options.report.empty()});
+      },
+      [&](const sim::CutReport& report) { cell.add(report); });
   cell.print(name.name, row.name, row.published.at(cut));
   section.summary.rows.push_back(cell.row(row, cut));
   if (!group.runs.empty()) section.groups.push_back(std::move(group));
   return is_clean;
-}
-
-// Their places in kCutNames.
-std::optional<std::vector<std::size_t>> cuts_named(const std::vector<std::string>& names) {
-  std::vector<std::size_t> cuts;
-  for (const std::string& name : names) {
-    const auto* const found = std::ranges::find(sim::kCutNames, name, &sim::CutName::name);
-    if (found == sim::kCutNames.end()) {
-      fmt::print(stderr, "no such scenario: {}. There are:", name);
-      for (const sim::CutName& known : sim::kCutNames) fmt::print(stderr, " {}", known.name);
-      fmt::print(stderr, "; and those of `synod sim scenario`\n");
-      return std::nullopt;
-    }
-    cuts.push_back(static_cast<std::size_t>(found - sim::kCutNames.begin()));
-  }
-  return cuts;
 }
 
 sim::report::Section empty_section(std::size_t cut) {
@@ -181,36 +122,7 @@ sim::report::Section empty_section(std::size_t cut) {
           .groups = {}};
 }
 
-sim::report::Page empty_page(const ConnectivityOptions& options) {
-  return {.title = "Which engine goes on when links are cut",
-          .text = fmt::format(
-              "Links were cut for {} election timeouts, at another moment in each of {} runs. "
-              "Recovered: an entry was committed that nobody had logged at the cut; after so many "
-              "election timeouts. Gap: between commits, in election timeouts. Of these and of new "
-              "leaders and epochs: median / worst. Published: down-time in election timeouts, or "
-              "what was said of it.",
-              sim::CutOptions{}.timeouts, options.seeds),
-          .command = fmt::format("synod sim --scenario {}{} --seeds {} --first-seed {} --report {}",
-                                 fmt::join(options.scenarios, ","),
-                                 options.engine.empty() ? "" : " --engine " + options.engine,
-                                 options.seeds, options.first_seed, options.report),
-          .sections = {}};
-}
-
-}  // namespace
-
-int connectivity(const ConnectivityOptions& options) {
-  const auto cuts = cuts_named(options.scenarios);
-  if (!cuts) return kBadUse;
-  std::vector<Row> rows;
-  for (const Row& row : kRows)
-    if (options.engine.empty() || row.engine == options.engine) rows.push_back(row);
-  if (rows.empty()) {
-    fmt::print(stderr, "no such engine: {}. There are:", options.engine);
-    for (const Row& row : kRows) fmt::print(stderr, " {}", row.engine);
-    fmt::print(stderr, "\n");
-    return kBadUse;
-  }
+void print_head(const ComparisonOptions& options) {
   fmt::print(
       "Links are cut for {} election timeouts, {} times each. Recovered: an entry committed that "
       "nobody had\n"
@@ -218,14 +130,45 @@ int connectivity(const ConnectivityOptions& options) {
       "{:<20} {:<26} {:<9} {:<10} {:<11} {:<11} {:<11}  {}\n",
       sim::CutOptions{}.timeouts, options.seeds, "cut", "engine", "recovered", "after", "gap",
       "new leaders", "new epochs", "published");
+}
+
+}  // namespace
+
+std::string cut_text(const ComparisonOptions& options) {
+  return fmt::format(
+      "Links were cut for {} election timeouts, at another moment in each of {} runs. "
+      "Recovered: an entry was committed that nobody had logged at the cut; after so many "
+      "election timeouts. Gap: between commits, in election timeouts. Of these and of new "
+      "leaders and epochs: median / worst. Published: down-time in election timeouts, or "
+      "what was said of it.",
+      sim::CutOptions{}.timeouts, options.seeds);
+}
+
+std::vector<std::string_view> cut_names() {
+  std::vector<std::string_view> names;
+  for (const sim::CutName& cut : sim::kCutNames) names.push_back(cut.name);
+  return names;
+}
+
+std::vector<std::string_view> cut_engines() {
+  std::vector<std::string_view> engines;
+  for (const Row& row : kRows) engines.push_back(row.engine);
+  return engines;
+}
+
+bool play_cuts(const ComparisonOptions& options, sim::report::Page& page) {
+  print_head(options);
   bool is_clean = true;
-  sim::report::Page page = empty_page(options);
-  for (const std::size_t cut : *cuts) {
+  for (const std::string& name : options.scenarios) {
+    const auto* const found = std::ranges::find(sim::kCutNames, name, &sim::CutName::name);
+    if (found == sim::kCutNames.end()) continue;
+    const auto cut = static_cast<std::size_t>(found - sim::kCutNames.begin());
     page.sections.push_back(empty_section(cut));
-    for (const Row& row : rows) is_clean &= play(options, cut, row, page.sections.back());
+    for (const Row& row : kRows)
+      if (options.engine.empty() || row.engine == options.engine)
+        is_clean &= play(options, cut, row, page.sections.back());
   }
-  if (!options.report.empty()) is_clean &= write_report(options.report, page);
-  return is_clean ? 0 : 1;
+  return is_clean;
 }
 
 }  // namespace synod::cli
