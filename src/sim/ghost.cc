@@ -153,15 +153,26 @@ void Ghost::wiped(std::size_t server) {
 
 void Ghost::damaged(std::size_t server) { servers_[server].is_damaged = true; }
 
+consensus::Servers Ghost::remembering(const std::vector<bool>& without) const {
+  consensus::Servers servers;
+  for (std::size_t i = 0; i < servers_.size(); ++i)
+    if (!without[i] && servers_[i].counts) consensus::add_to(servers, id_of(i));
+  return servers;
+}
+
+bool Ghost::could_change_to(const consensus::Membership& next,
+                            const std::vector<bool>& without) const {
+  return next.is_quorum(remembering(without));
+}
+
 bool Ghost::could_lose(const std::vector<bool>& without) const {
-  consensus::Servers remembering;
-  bool is_known = committed_.empty();
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    if (without[i] || !servers_[i].counts) continue;
-    consensus::add_to(remembering, id_of(i));
-    is_known |= membership().is_voter(id_of(i)) && holds(servers_[i], committed_.size());
-  }
-  const auto is_quorum = [&](const consensus::Membership& of) { return of.is_quorum(remembering); };
+  const consensus::Servers left = remembering(without);
+  const auto is_quorum = [&](const consensus::Membership& of) { return of.is_quorum(left); };
+  const bool is_known =
+      committed_.empty() || std::ranges::any_of(left, [&](ServerId server) {
+        return membership().is_voter(server) &&
+               holds(servers_[static_cast<std::size_t>(server.value) - 1], committed_.size());
+      });
   if (!is_known || !is_quorum(membership())) return false;
   // Who does not know yet that the last change is decided asks the members before it as well.
   if (memberships_.size() > 1 && !is_quorum(std::prev(memberships_.end(), 2)->membership))

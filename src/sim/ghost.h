@@ -73,9 +73,14 @@ class Ghost {
   // Would the ensemble still know all that was committed, and still have a quorum that remembers,
   // without the disks of these servers?
   [[nodiscard]] bool could_lose(const std::vector<bool>& without) const;
+  // Would this membership have such a quorum?
+  [[nodiscard]] bool could_change_to(const consensus::Membership& next,
+                                     const std::vector<bool>& without) const;
   [[nodiscard]] std::uint64_t leader_changes() const { return leader_changes_; }
 
  private:
+  [[nodiscard]] consensus::Servers remembering(const std::vector<bool>& without) const;
+
   struct Link {               // of the chain: an entry, ever appended anywhere
     std::int64_t before = 0;  // zxid
     std::uint64_t hash = 0;   // of everything up to here

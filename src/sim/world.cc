@@ -352,10 +352,18 @@ void World::crash_due(std::size_t server) {
   restart_after(server, crash_delay_[server]);
 }
 
+bool World::could_lose(const std::vector<bool>& without) const {
+  return ghost_->could_lose(without) && std::ranges::all_of(asked_, [&](const auto& asked) {
+           const auto& [client, next] = asked;
+           return !clients_[client]->waits_for_reconfiguration() ||
+                  ghost_->could_change_to(next, without);
+         });
+}
+
 bool World::wipe(std::size_t server) {
   std::vector<bool> without = is_damaged_;
   without[server] = true;
-  if (!ghost_->could_lose(without)) return false;
+  if (!could_lose(without)) return false;
   power_cut(server);
   trace_.line([&] { return fmt::format("s{} WIPED", server + 1); });
   servers_[server]->disk().wipe();
@@ -393,6 +401,7 @@ void World::reconfigure(const consensus::Membership& next, std::size_t client) {
                            consensus::to_line(member));
   trace_.line([&] { return fmt::format("RECONFIGURE {}", members); });
   clients_[client]->reconfigure(members);
+  asked_[client] = next;
 }
 
 // ---- what the engines do ----------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -128,6 +129,9 @@ class World {
   [[nodiscard]] std::uint64_t answered() const;  // requests
 
  private:
+  // Also with the changes of the membership that clients wait for: they may be made yet.
+  [[nodiscard]] bool could_lose(const std::vector<bool>& without) const;
+
   // While some fault explains it, a server may refuse to start or stop by itself.
   struct Excuses {
     int reads = 0;
@@ -176,6 +180,7 @@ class World {
   Notebook notebook_;
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;
+  std::map<std::size_t, consensus::Membership> asked_;  // by client, the last
   std::vector<std::function<void(std::size_t, const consensus::Effect&)>> looks_;
   std::vector<Excuses> excuses_;
   std::vector<bool> is_damaged_;

@@ -198,7 +198,7 @@ void World::commit_disk_fault(const Fault& fault, Dice& dice) {
       // Damage may cost the whole disk: it counts against the same budget.
       std::vector<bool> without = is_damaged_;
       without[server] = true;
-      if (!ghost_->could_lose(without) || !disk.flip_bit(dice)) {
+      if (!could_lose(without) || !disk.flip_bit(dice)) {
         --counts_.faults[static_cast<std::size_t>(fault.kind)];
         return;
       }
@@ -255,8 +255,11 @@ void World::commit_reconfiguration(Dice& dice) {
       observers.push_back(i);
     }
   }
-  if (voters.size() >= 2)
-    reconfigure(membership_of(voters, observers), dice.below(clients_.size()));
+  if (voters.size() < 2) return;
+  const consensus::Membership next = membership_of(voters, observers);
+  const std::size_t client = dice.below(clients_.size());
+  // Nobody can know of a disk that was just lost; a quorum that needs it is lost with it.
+  if (ghost_->could_change_to(next, is_damaged_)) reconfigure(next, client);
 }
 
 // ---- time -------------------------------------------------------------------------------------
