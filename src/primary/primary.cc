@@ -102,8 +102,10 @@ Prepared Primary::prepare(const Request& request, Zxid zxid, WallTimeMs now) {
   const Checked record = is_multi ? check_multi(context) : check(context, request.type, body);
   if (!record) {
     overlay_.take_back();  // only a multi can have staged something
-    // Only a multi that does not parse leaves its mark in the log, as in Java.
-    const bool is_traceless = record.error() == ErrorCode::kMarshallingError && !is_multi;
+    // Of what does not parse only a multi leaves its mark in the log, as in Java. And behind a
+    // change of the membership that is not finished some engines log nothing.
+    const bool is_traceless = (record.error() == ErrorCode::kMarshallingError && !is_multi) ||
+                              record.error() == ErrorCode::kReconfigInProgress;
     return is_traceless ? Prepared{.txn = {}, .error = record.error()}
                         : refusal(context, record.error());
   }

@@ -377,7 +377,14 @@ void Replica::carry_out(const consensus::effect::Warn& warning, Time /*now*/) {
 // ---- what the engine decides, and what others say ---------------------------------------------
 
 void Replica::carry_out(const consensus::effect::StatusChanged& change, Time now) {
-  if (status_.is_serving && change.status != status_) {
+  // Whether a learner votes is no matter to its clients.
+  consensus::Status as_before = change.status;
+  if (!is_leading() && as_before.role != consensus::Role::kLeading) as_before.role = status_.role;
+  if (status_.is_serving && as_before == status_) {
+    status_ = change.status;
+    return;
+  }
+  if (status_.is_serving) {
     apply_committed(now);  // who waits for that is answered yet
     stop_serving(now);
   }
