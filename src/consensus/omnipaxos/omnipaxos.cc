@@ -96,9 +96,15 @@ void OmniPaxos::make_memory_when_all_are_new() {
   if (quorums_.is_voter(options_.self) && std::ranges::all_of(voters, is_new)) make_memory();
 }
 
+// Of what was before the configuration that it heard of it has forgotten all, and takes part in
+// none of that.
 void OmniPaxos::make_memory() {
   is_making_memory_ = true;
-  journal_.save_epochs(journal_.accepted_epoch(), journal_.current_epoch(), journal_.voted_for());
+  const Zxid heard_of{quorums_.membership().version};
+  if (heard_of > shared_.entered())
+    shared_.enter(heard_of);
+  else
+    journal_.save_epochs(journal_.accepted_epoch(), journal_.current_epoch(), journal_.voted_for());
 }
 
 // ---- time -------------------------------------------------------------------------------------
