@@ -400,7 +400,7 @@ void Ghost::extend_committed(std::size_t server, std::size_t count) {
 
 // G5: no quorum of servers that may vote lacks anything committed: of the members, among those that
 // know that they are; of the members before them, among those that do not know of the change. Who
-// has nothing at all knows of neither.
+// has nothing at all knows of neither, but of the first.
 void Ghost::check_nothing_lost(std::size_t server, const char* after) {
   if (committed_.empty()) return;
   const Configured& newest = memberships_.back();
@@ -414,7 +414,7 @@ void Ghost::check_ignorant(std::size_t server, const char* after, const consensu
                            bool knows, std::size_t reconfigured) {
   consensus::Servers ignorant;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    if (servers_[i].has_memory && !servers_[i].log.empty() &&
+    if (servers_[i].has_memory && (knows || memberships_.size() == 2 || !servers_[i].log.empty()) &&
         holds(servers_[i], reconfigured) == knows && !holds(servers_[i], committed_.size()))
       consensus::add_to(ignorant, id_of(i));
   }
