@@ -55,15 +55,12 @@ void History::trim(Zxid up_to) {
 }
 
 void History::drop_first() {
-  move_base(entries_.front().zxid);
-  bytes_ -= entries_.front().bytes->size();
-  entries_.pop_front();
-}
-
-void History::move_base(Zxid base) {
+  const Zxid base = entries_.front().zxid;
   if (base_.epoch() < base.epoch() && base_ > Zxid{}) ends_.push_back(base_);
   if (ends_.size() > kEndsKept) ends_.pop_front();
   base_ = base;
+  bytes_ -= entries_.front().bytes->size();
+  entries_.pop_front();
 }
 
 Zxid History::floor(Zxid zxid) const {

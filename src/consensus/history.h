@@ -49,7 +49,6 @@ class History {
 
  private:
   void drop_first();
-  void move_base(Zxid base);
 
   std::size_t max_entries_;
   std::size_t max_bytes_;
