@@ -11,7 +11,7 @@ namespace synod::cli {
 
 struct SimOptions {
   std::vector<std::string>
-      scenarios;       // published ones (connectivity_command.h), in place of faults
+      scenarios;       // published ones (comparison_command.h), in place of faults
   std::string engine;  // empty: zab; of a scenario: all
   std::size_t servers = 5;
   std::size_t observers = 0;

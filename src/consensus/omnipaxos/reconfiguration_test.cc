@@ -462,6 +462,25 @@ TEST_F(Reconfiguration, ANewServerFetchesFromSeveralThatHaveTheLog) {
   EXPECT_LT(segments[leader], all);
 }
 
+// It forgot all, was heard of by nobody, and so counts again: but not in what its own files say,
+// which others that forgot as much might take for a quorum.
+TEST_F(Reconfiguration, WhoForgotEverythingTakesPartInNothingOlderThanItHeardOf) {
+  begin();
+  write(3);
+  reconfigure(servers({1, 2, 4}));
+  the().crash(3);
+  the().wipe(3);
+  the().start(3);
+  ASSERT_TRUE(the().run_until([&] { return the().epochs_on_disk(3).accepted > 0; }))
+      << the().describe();
+  the().crash(3);
+  the().isolate(3);
+  the().start(3);
+  the().run_for(5 * kTimeoutMs);
+  for (const Instance& instance : the().instances(3))
+    EXPECT_NE(instance.state, Instance::State::kRunning) << the().describe();
+}
+
 // What it has decided is decided, whatever came afterwards.
 TEST_F(Reconfiguration, WhoHasNotHeardOfTheStopSignServesWhatItHas) {
   begin({.spares = 1, .memory_entries = 10'000}, {.segment_entries = 500});
