@@ -90,13 +90,20 @@ bool LogSource::log_read(std::uint64_t number, std::optional<std::vector<Entry>>
 
 // ---- trees ------------------------------------------------------------------------------------
 
-// One that may hold what is not decided is of no use.
 void LogSource::on(ServerId from, const WantTree& want) {
-  const Journal& journal = shared_->journal;
   const bool is_known = std::ranges::binary_search(shared_->peers, from);
-  if (!is_known || journal.applied() != journal.committed() || shared_->installing)
-    return refuse(from, want.number);
+  if (!is_known || shared_->installing || !has_tree(want.up_to)) return refuse(from, want.number);
   trees_.begin(from, want.number);
+}
+
+// One that holds more than is decided here is of use to who wants no log behind it. If that is a
+// stop-sign, the tree does not tell which one was before: who asks must know it.
+bool LogSource::has_tree(Zxid up_to) const {
+  const Journal& journal = shared_->journal;
+  if (journal.applied() <= journal.committed()) return true;
+  const Configurations& configurations = journal.configurations();
+  return journal.committed() >= up_to &&
+         (configurations.undecided().empty() || configurations.decided().version == up_to.value);
 }
 
 }  // namespace synod::consensus::omnipaxos

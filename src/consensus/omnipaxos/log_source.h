@@ -40,6 +40,7 @@ class LogSource {
 
   [[nodiscard]] bool serve(Reading& reading);
   void send(const Reading& to, std::vector<Entry> entries, bool is_end);
+  [[nodiscard]] bool has_tree(Zxid up_to) const;
   void refuse(ServerId peer, std::uint64_t number);
 
   Shared* shared_;

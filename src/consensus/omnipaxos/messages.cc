@@ -112,9 +112,9 @@ void visit_fields(Visitor& field, M& m) {
   } else if constexpr (std::is_same_v<T, Segment>) {
     field(m.number), field(m.is_end), field(m.is_missing), field(m.entries);
   } else if constexpr (std::is_same_v<T, WantTree>) {
-    field(m.number);
+    field(m.number), field(m.up_to);
   } else if constexpr (std::is_same_v<T, SnapshotHead>) {
-    field(m.ballot), field(m.number), field(m.zxid);
+    field(m.ballot), field(m.number), field(m.zxid), field(m.decided);
   } else {
     static_assert(std::is_same_v<T, Confirm> || std::is_same_v<T, Confirmed>);
     field(m.ballot), field(m.number);

@@ -172,8 +172,10 @@ struct Segment {
   bool is_missing = false;  // no more of it can be had here
   std::vector<Entry> entries;
 };
+// The tree: one that holds only what is decided, or has all of that up to here.
 struct WantTree {
   std::uint64_t number = 0;
+  Zxid up_to;
   friend bool operator==(const WantTree&, const WantTree&) = default;
 };
 
@@ -197,6 +199,7 @@ struct SnapshotHead {
   Ballot ballot;             // none: for who comes from another configuration
   std::uint64_t number = 0;  // of the promise, fetch or wish that it answers
   Zxid zxid;
+  Zxid decided;  // so much at least; what it holds beyond was accepted by the sender
   friend bool operator==(const SnapshotHead&, const SnapshotHead&) = default;
 };
 [[nodiscard]] Bytes encode(const SnapshotHead& head);

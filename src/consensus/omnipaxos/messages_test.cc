@@ -49,7 +49,7 @@ std::vector<Message> samples() {
       Want{23, Zxid::of(3, 2), Zxid::of(3, 7)},
       Segment{24, true, false, {entry(3, 3, "x"), entry(3, 4, "")}},
       Segment{25, false, true, {}},
-      WantTree{26},
+      WantTree{26, Zxid::of(8, 9)},
   };
 }
 
@@ -120,7 +120,7 @@ TEST(OmniPaxosMessages, WhatCannotBeIsRefused) {
 }
 
 TEST(OmniPaxosMessages, SnapshotHead) {
-  const SnapshotHead head{Ballot::of(2, ServerId{5}), 9, Zxid::of(1, 8)};
+  const SnapshotHead head{Ballot::of(2, ServerId{5}), 9, Zxid::of(1, 8), Zxid::of(1, 7)};
   EXPECT_EQ(decode_snapshot_head(omnipaxos::encode(head)), head);
   EXPECT_FALSE(decode_snapshot_head(omnipaxos::encode(head).substr(1)));
   EXPECT_FALSE(decode_snapshot_head(omnipaxos::encode(head) + "x"));

@@ -74,6 +74,7 @@ void Migration::on(ServerId from, const Surveyed& surveyed) {
   if (!is_under_way() || surveyed.number != survey_) return;
   sources_[from].decided = surveyed.ends.front();
   if (phase_ == Phase::kSurveying && surveyed.ends.front() >= target_) plan(surveyed);
+  if (phase_ == Phase::kAskingTree && !tree_from_) return want_tree();
   assign();
 }
 
@@ -88,7 +89,10 @@ void Migration::plan(const Surveyed& guide) {
     return journal.cut(common);
   }
   phase_ = Phase::kFetching;
-  divide(common);
+  if (common < target_)
+    divide(common);
+  else
+    decided_ = common;  // there already, in a tree that came in an earlier life
 }
 
 // Positions are dense within an epoch (consensus.md 2), most logs lie in few epochs, and nobody
@@ -260,26 +264,31 @@ void Migration::want_tree() {
   ranges_.clear();
   phase_ = Phase::kAskingTree;
   asked_at_ = shared_->now;
+  tree_from_.reset();
   const auto burden = [&](const Source& source) {
     return std::tuple(source.slow_until > shared_->now, source.decided < target_);
   };
   auto best = sources_.end();
-  for (auto at = sources_.begin(); at != sources_.end(); ++at)
+  for (auto at = sources_.begin(); at != sources_.end(); ++at) {
+    if (at->second.decided <= shared_->journal.committed()) continue;
     if (best == sources_.end() || burden(at->second) < burden(best->second)) best = at;
-  if (best == sources_.end()) return survey();
+  }
+  if (best == sources_.end()) return;
   tree_from_ = best->first;
   tree_ = ++shared_->last_number;
-  shared_->send(tree_from_, WantTree{tree_});
+  shared_->send(*tree_from_, WantTree{tree_, target_});
 }
 
 // What lies behind it is fetched while it comes.
 void Migration::snapshot(ServerId peer, LinkId link, const SnapshotHead& head, Bytes first_bytes) {
   const bool is_wanted = phase_ == Phase::kAskingTree && peer == tree_from_ &&
                          head.ballot == Ballot{} && head.number == tree_ && shared_->is_settled() &&
-                         head.zxid >= shared_->journal.committed();
+                         head.decided >= std::min(head.zxid, target_) &&
+                         head.decided >= shared_->journal.committed();
   if (!is_wanted) return shared_->links.close(link, "no tree is wanted here now");
   phase_ = Phase::kInstalling;
   tree_zxid_ = head.zxid;
+  tree_decided_ = head.decided;
   shared_->install(peer, link, head, std::move(first_bytes));
   if (head.zxid < target_) divide(head.zxid);
   assign();
@@ -297,7 +306,7 @@ void Migration::advance() {
   if (phase_ == Phase::kInstalling && !shared_->installing) {
     if (journal.last_logged() == tree_zxid_) {
       phase_ = Phase::kFetching;
-      decided_ = tree_zxid_;
+      decided_ = tree_decided_;
     } else {
       survey();  // it was lost on the way
     }
@@ -311,7 +320,8 @@ void Migration::tick() {
   asked_at_ = shared_->now;
   if (phase_ == Phase::kSurveying) return survey();
   if (phase_ == Phase::kAskingTree) {
-    const auto late = sources_.find(tree_from_);
+    if (!tree_from_) return survey();  // none that can be had was of use
+    const auto late = sources_.find(*tree_from_);
     if (late != sources_.end()) late->second.slow_until = {shared_->now.value + 4 * patience_ms()};
     return want_tree();
   }

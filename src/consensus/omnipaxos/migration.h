@@ -51,7 +51,7 @@ class Migration {
     kSaving,     // nothing may be under way to the disk
     kSurveying,  // until somebody has all of it
     kFetching,
-    kAskingTree,
+    kAskingTree,  // until somebody sends one; who can may turn up later
     kInstalling,
   };
   struct Source {
@@ -109,7 +109,8 @@ class Migration {
 
   std::uint64_t tree_ = 0;
   Zxid tree_zxid_;
-  ServerId tree_from_;
+  Zxid tree_decided_;
+  std::optional<ServerId> tree_from_;  // none: nobody is known who might send one
 };
 
 }  // namespace synod::consensus::omnipaxos

@@ -134,6 +134,47 @@ TEST_F(ParallelMigration, WhereNoLogReachesBackATreeComes) {
   EXPECT_GE(the().trees_sent(), 2);
 }
 
+// Those that are left had logged more than is decided when they began this life, so their trees
+// hold it, and without the one that asks nothing more can be.
+class ParallelMigrationOfMoreThanIsDecided : public ParallelMigration {
+ protected:
+  // `log` is called when the voters 1 to 4 lack a quorum without 1 and 4.
+  void run(const std::function<void()>& log);
+};
+
+void ParallelMigrationOfMoreThanIsDecided::run(const std::function<void()>& log) {
+  begin({.spares = 1, .memory_entries = 3, .is_log_kept = false});
+  the().crash(1);
+  write(50);
+  ASSERT_EQ(the().reconfigure(the().with_members(servers({1, 2, 3, 4}))), std::nullopt);
+  ASSERT_TRUE(the().run_until([&] { return the().membership().version > 0; }));
+  ASSERT_TRUE(settles()) << the().describe();
+  the().crash(4);
+  log();
+  the().run_for(kTimeoutMs / 2);
+  for (const NodeId id : {NodeId{2}, NodeId{3}}) the().crash(id);
+  for (const NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}}) the().start(id);
+  ASSERT_TRUE(settles()) << the().describe();
+  EXPECT_GE(the().trees_sent(), 1);
+}
+
+TEST_F(ParallelMigrationOfMoreThanIsDecided, ATree) {
+  run([&] {
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(the().write_at(3));
+  });
+  EXPECT_EQ(the().applied(1), the().applied(2));
+}
+
+TEST_F(ParallelMigrationOfMoreThanIsDecided, ATreeWithTheNextStopSign) {
+  Zxid first;
+  run([&] {
+    first = Zxid{the().membership().version};
+    ASSERT_EQ(the().reconfigure(the().with_members(servers({2, 3}))), std::nullopt);
+  });
+  ASSERT_TRUE(the().run_until([&] { return the().membership().version > first.value; }));
+  EXPECT_THAT(the().membership().voters(), testing::ElementsAre(ServerId{2}, ServerId{3}));
+}
+
 // It has a part of the log; the rest is on the disks of the others.
 TEST_F(ParallelMigration, WhatIsNotInMemoryComesFromLogsOnDisk) {
   begin({.spares = 1, .memory_entries = 10});

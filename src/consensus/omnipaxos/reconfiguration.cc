@@ -81,7 +81,11 @@ void OmniPaxos::learn_that_told_is_decided() {
                         is_mutated(Mutation::kUndecidedStopSign);
   if (is_early) shared_.commit(undecided.front().zxid);
   if (!told_) return;
-  if (is_told_logged()) shared_.commit(Zxid{told_->version});
+  const Zxid told{told_->version};
+  if (is_told_logged()) shared_.commit(told);
+  // In a tree that had the next stop-sign in its place.
+  if (migration_.is_under_way() && migration_.target() == told && journal_.committed() >= told)
+    journal_.adopt(*told_);
   const bool is_outsider = decided().version == told_->version &&
                            decided().members.contains(options_.self) &&
                            !told_->members.contains(options_.self);

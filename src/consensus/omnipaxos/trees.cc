@@ -1,5 +1,7 @@
 #include "consensus/omnipaxos/trees.h"
 
+#include <algorithm>
+
 namespace synod::consensus::omnipaxos {
 
 void Trees::begin(ServerId peer, std::uint64_t number) {
@@ -12,7 +14,9 @@ void Trees::linked(ServerId peer, LinkId link) {
   const auto tree = trees_.find(peer);
   if (tree == trees_.end() || tree->second.link != link) return;
   const Zxid zxid = shared_->journal.applied();
-  shared_->links.send_head(link, encode(SnapshotHead{ballot_, tree->second.number, zxid}));
+  shared_->links.send_head(link,
+                           encode(SnapshotHead{ballot_, tree->second.number, zxid,
+                                               std::min(zxid, shared_->journal.committed())}));
   shared_->outbox.add(effect::SendSnapshot{link, zxid});
 }
 
