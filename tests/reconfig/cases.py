@@ -7,7 +7,7 @@ import time
 
 from kazoo.exceptions import KazooException
 
-from clients import Writer, client_of, membership, require, wait_until
+from clients import Writer, client_of, connected, is_turning_away, membership, require, wait_until
 from ensemble import JARS, Failed, four_letters
 from fleet import Fleet, quor
 from fleet import ask as take
@@ -55,13 +55,16 @@ def one_round(fleet, writer):
 
     fresh(fleet, 4, "observer")
     step(joining={4: "observer"}, unaffected=(1, 2, 3))
-    step(joining={4: "participant"})
+    with connected(fleet.servers[4]) as breaks:
+        step(joining={4: "participant"})
+        require(not breaks, f"server 4 broke with its clients when it became a voter: {breaks}")
     fresh(fleet, 5)
     restart(fleet, 5)  # it does not belong yet
     step(joining={5: "participant"}, unaffected=(1, 2, 3))
     restart(fleet, 5)
     fleet.check()
     require_figures(fleet, 5)
+    require_status_of_instances(fleet)
     follower = next(sid for sid in (1, 2, 3) if fleet.servers[sid] is not fleet.leader())
     step(leaving=(follower,))
     leave(fleet, follower)
@@ -104,6 +107,8 @@ def leave(fleet, sid):
     epoch = quor(fleet.leader())["epoch"]
     wait_until(lambda: server.mode() != "leader", f"the removed server {sid} does not lead")
     require(quor(fleet.leader())["epoch"] == epoch, f"server {sid} disturbed those that go on")
+    if fleet.engine == "omnipaxos":  # with the others it serves on, as a guest that watches
+        wait_until(lambda: is_turning_away(server), f"the removed server {sid} turns clients away")
     server.kill()
 
 
@@ -112,6 +117,12 @@ def require_figures(fleet, voters):
         said = quor(server)
         wanted = {"voters": str(voters), "quorum": str(voters // 2 + 1), "tolerated": str((voters - 1) // 2)}
         require(said.items() >= wanted.items(), f"server {server.sid} says {said}, and not {wanted}")
+
+
+def require_status_of_instances(fleet):
+    said = fleet.run("status", *(f"127.0.0.1:{server.port}" for server in fleet.belonging()))
+    has_them = re.search(r"instances: .* stopped .*; .* running", said.stdout) is not None
+    require(has_them == (fleet.engine == "omnipaxos"), f"synod status says {said}")
 
 
 # ---- all replaced -----------------------------------------------------------------------------

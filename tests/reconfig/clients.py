@@ -1,6 +1,8 @@
 """Clients around a membership that changes: who asks for the change, who writes meanwhile, who watches."""
 
 import contextlib
+import socket
+import struct
 import threading
 import time
 
@@ -46,6 +48,31 @@ def client_of(*servers, is_super=True, timeout=10.0):
     finally:
         client.stop()
         client.close()
+
+
+@contextlib.contextmanager
+def connected(server):
+    """A client at this server all the time; what it says of its connection while it is there."""
+    with client_of(server, is_super=False) as client:
+        said = []
+        client.add_listener(said.append)
+        yield said
+        client.remove_listener(said.append)
+
+
+NEW_SESSION = struct.pack(">iiqiqi16s?", 45, 0, 0, 10_000, 0, 16, b"", False)
+
+
+def is_turning_away(server):
+    """It closes the connection of who asks for a session, without an answer."""
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            connection.sendall(NEW_SESSION)
+            return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return server.process.poll() is None  # reset
 
 
 def membership(server):

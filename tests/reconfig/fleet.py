@@ -157,8 +157,11 @@ class Fleet:
     def command(self, *words):
         """synod with these arguments, at any of the members."""
         servers = [f"--server=127.0.0.1:{server.port}" for server in self.belonging()]
-        return subprocess.run([SYNOD, *words, *servers, "--auth", "digest:super:secret"], capture_output=True, text=True, check=False,
-                              timeout=4 * PATIENCE)
+        return self.run(*words, *servers, "--auth", "digest:super:secret")
+
+    @staticmethod
+    def run(*words):
+        return subprocess.run([SYNOD, *words], capture_output=True, text=True, check=False, timeout=4 * PATIENCE)
 
 
 def ask(client, joining, leaving, new_members):
