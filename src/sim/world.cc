@@ -109,6 +109,7 @@ WorldOptions drawn_options(std::uint64_t seed) {
   if (dice.below(10) == 0)
     options.first_counter = 0xFFFEFFFE - static_cast<std::uint32_t>(100 + dice.below(400));
   options.command_clients = dice.below(4) == 0 ? 1 : 0;
+  options.segment_entries = 4U << dice.below(11);
   return options;
 }
 
