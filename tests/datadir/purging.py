@@ -8,7 +8,7 @@ from client import Client
 from directory import Server, copy, files, require
 from load import Load
 
-OPERATIONS, SNAP_COUNT, KEPT = 1500, 150, 3
+OPERATIONS, SNAP_COUNT, KEPT = 600, 150, 3
 
 
 def settle(data):
@@ -24,10 +24,23 @@ def settle(data):
     return before
 
 
+def write_snapshots(port, data, count):
+    """Writes until so many more were taken: one at a time, however slow the disk is."""
+    newest, deadline = max(files(data, "snapshot")), time.monotonic() + 60
+    with Client(port) as writer:
+        writer.must(client.create("/rewritten"))
+        while count and time.monotonic() < deadline:
+            writer.many([{"op": "setData", "path": "/rewritten", "data": "x", "version": -1}] * (SNAP_COUNT // 3))
+            if max(files(data, "snapshot")) > newest:
+                newest, count = max(files(data, "snapshot")), count - 1
+    require(not count, count, "snapshots were not taken within a minute")
+
+
 def purged(folder, seed, config, expectation):
     load = Load(random.Random(f"{seed} purge"))
     with Server("synod", folder, {"snapCount": SNAP_COUNT, **config}) as server:
         load.run(server.port, OPERATIONS)
+        write_snapshots(server.port, folder / "data", 2 * KEPT + 1)
         tree = client.read_tree(server.port)
         snapshots, logs = settle(folder / "data")
         expectation(snapshots, logs)
