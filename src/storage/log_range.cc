@@ -161,6 +161,7 @@ Result<void> LogRange::take_entry(BytesView body, std::vector<LoggedEntry>& entr
     is_after_found_ = true;
     if (zxid == position_) return {};
   }
+  if (zxid <= position_) return {};  // a second time, as in recovery
   if (!follows(zxid, position_) || zxid > up_to_) {
     return missing(fmt::format("zxid 0x{} follows 0x{}", hex(zxid), hex(position_)));
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "storage/log_format.h"
 #include "storage/test_support.h"
 
 namespace synod::storage {
@@ -92,6 +93,26 @@ TEST_F(LogRangeTest, EveryRangeIsReadFromEveryMarkBeforeIt) {
         EXPECT_EQ(read(after, all_.back(), with), expected(after, all_.back()));
       }
     }
+  }
+}
+
+// A Java follower may have logged them twice: see recovery.
+TEST_F(LogRangeTest, WhatIsThereTwiceIsReadOnce) {
+  const std::string newest = path(zxid(2, 3));
+  const auto run = [&](std::uint32_t last) {
+    MemoryFiles files;
+    LogWriter log({.log_dir = kDirectory.logs(), .preallocate_bytes = 0}, handles_);
+    for (std::uint32_t i = 3; i <= last; ++i)
+      log.append(zxid(2, i), set_data_txn(zxid(2, i), 100 * i));
+    EXPECT_TRUE(files.perform({op::MakeDirectory{kDirectory.logs()}}));
+    EXPECT_TRUE(files.perform(log.take_batch()));
+    return files.get(newest).value_or("");
+  };
+  files_.put(newest, run(5) + run(3).substr(kLogHeader.size()) + run(7).substr(kLogHeader.size()));
+  for (const std::uint32_t counter : {6U, 7U}) all_.push_back(zxid(2, counter));
+  for (const Zxid after : all_) {
+    if (after == all_.back()) break;
+    EXPECT_EQ(read(after, all_.back(), options(100)), expected(after, all_.back()));
   }
 }
 

@@ -332,12 +332,20 @@ Result<void> Recovery::replay(const LogFile& log, bool is_newest) {
 
 Result<void> Recovery::replay_record(const LogFile& log, const LogRecord& record) {
   const Zxid zxid = record.txn.header.zxid;
+  const bool was_there = zxid > base_ && zxid <= last_in_logs_;
+  // A follower of Java's that lost its leader while it got in step logs it all again
+  // (ZOOKEEPER-4394). To apply an old change a second time would undo newer ones.
+  if (was_there) {
+    warn_of_order(log, zxid, "it is there twice, and was applied once");
+    last_in_file_ = zxid;
+    return {};
+  }
   remember(record);
   if (zxid > base_) {
     if (auto continues = check_continuity(log, zxid); !continues) return continues;
     sink_.txn(record.txn, record.body);
     ++report_.txns_replayed;
-    last_in_logs_ = report_.last_zxid = std::max(last_in_logs_, zxid);
+    last_in_logs_ = report_.last_zxid = zxid;
   }
   last_in_file_ = zxid;
   return {};
@@ -367,9 +375,7 @@ Result<void> Recovery::check_continuity(const LogFile& log, Zxid zxid) {
   if (follows(zxid, last)) return {};
   const bool starts_anywhere =
       options_.trusts_empty_snapshot && !report_.snapshot && last == Zxid{};
-  if (zxid <= last) {
-    warn_of_order(log, zxid, "it was replayed all the same");
-  } else if (last_in_file_ != Zxid{} || options_.accepts_gaps || starts_anywhere) {
+  if (last_in_file_ != Zxid{} || options_.accepts_gaps || starts_anywhere) {
     warn_of_order(log, zxid, "what lay between, if anything, is not there");
   } else {
     return fail(

@@ -29,9 +29,9 @@ class RecoverySink : public SnapshotSink {
   // Also called, with zxid 0 and no digest, when there is no snapshot. The digest is the one the
   // tree has after its zxid, which may be reached only by the replay.
   virtual void snapshot_loaded(Zxid zxid, std::optional<SnapshotDigest> digest) = 0;
-  // Every logged transaction above the snapshot's zxid, in file order. It must be tolerated
-  // whatever it says (a create of what exists, a TTL out of range, a zxid that does not rise); its
-  // effects may be in the snapshot already. Views are good during the call only.
+  // Every logged transaction above the snapshot's zxid, once, in the order of zxids. It must be
+  // tolerated whatever it says (a create of what exists, a TTL out of range); its effects may be in
+  // the snapshot already. Views are good during the call only.
   virtual void txn(const jute::Txn& txn, BytesView body) = 0;
 };
 

@@ -167,6 +167,18 @@ TEST_F(RecoveryTest, AGapInsideAFileIsSaid) {
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("zxid 0x5 follows 0x3")));
 }
 
+// As a Java follower leaves it that lost its leader while it got in step, here even in the middle
+// of the repetition.
+TEST_F(RecoveryTest, WhatIsThereTwiceIsAppliedOnce) {
+  put_snapshot(0);
+  const auto run = [](std::int64_t first, std::int64_t last) {
+    return log_bytes(first, last).substr(16);
+  };
+  put("log.1", log_bytes(1, 5) + run(1, 1) + run(1, 8) + run(1, 3));
+  EXPECT_EQ(recovered(), "zxid 8 from snapshot.0 replayed 8");
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("zxid 0x1 follows 0x5; it is there twice")));
+}
+
 TEST_F(RecoveryTest, FilesInTheWrongDirectoryAreRefused) {
   directory_.data_log_dir = "/logs";
   put_log(1, 3);
