@@ -105,8 +105,9 @@ void ClientService::stop() {
 }
 
 void ClientService::finish_if_idle() {
-  if (is_stopping_ && (replica_.is_idle() || has_failed_) && connection_count() == 0)
-    core_io().stop();
+  if (!is_stopping_ || connection_count() != 0) return;
+  const bool is_idle = peers_ != nullptr ? replica_.is_log_idle() : replica_.is_idle();
+  if (is_idle || has_failed_) core_io().stop();
 }
 
 // ---- accepting --------------------------------------------------------------------------------

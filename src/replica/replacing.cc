@@ -107,6 +107,7 @@ void Replica::replace_tree(state::State& by, Time now) {
   sender_.drop_all();
   const ReadersPaused paused(host_);
   state_->swap(by);
+  digests_.clear();
   sessions_ = SessionTracker(options_.tick_ms);
   for (const auto& [id, timeout_ms] : state_->sessions()) sessions_.add(id, timeout_ms, now.steady);
   note_config(now);

@@ -136,7 +136,7 @@ Lane& Replica::add_lane() {
 }
 
 Result<void> Replica::stop() {
-  SYNOD_ASSERT(is_idle());
+  SYNOD_ASSERT(is_log_idle());
   return files_.perform(journal_.stop());
 }
 
@@ -477,6 +477,7 @@ void Replica::apply(const consensus::Entry& entry, Time now) {
                     "please report this",
                     txn->header.zxid.value));
   }
+  if (!is_digest_muted_) digests_.note(txn->header.zxid, state_->tree().digest());
   const state::ChangeList& changes = state_->changes();
   for (const auto& lane : lanes_) {
     for (std::size_t i = 0; i < changes.size(); ++i) lane->watches.fire(changes[i]);

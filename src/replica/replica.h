@@ -19,6 +19,7 @@
 #include "primary/primary.h"
 #include "replica/client_connection.h"
 #include "replica/connection_throttle.h"
+#include "replica/digest_log.h"
 #include "replica/journal.h"
 #include "replica/lane.h"
 #include "replica/links.h"
@@ -141,8 +142,12 @@ class Replica {
   void hold_over(Time now);
 
   // Nothing is on its way to the log, and nothing waits to go there.
-  [[nodiscard]] bool is_idle() const { return journal_.is_idle() && outstanding() == 0; }
-  // The last word to the disk, blocking; only when idle, and then nothing else may be called.
+  [[nodiscard]] bool is_idle() const { return is_log_idle() && outstanding() == 0; }
+  // Nothing is on its way to the log. Of a member that hears of the others no more this is all
+  // there is to wait for: what it proposed or forwarded nobody will answer.
+  [[nodiscard]] bool is_log_idle() const { return journal_.is_idle(); }
+  // The last word to the disk, blocking; only when the log is idle, and then nothing else may be
+  // called.
   [[nodiscard]] Result<void> stop();
 
   // Set once, for good: the log could not be written or flushed. Nothing is answered any more; the
@@ -152,6 +157,8 @@ class Replica {
   [[nodiscard]] std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
 
   [[nodiscard]] const state::State& state() const { return *state_; }
+  // Of transactions applied since the start, readers paused.
+  [[nodiscard]] const DigestLog& digests() const { return digests_; }
   [[nodiscard]] const storage::RecoveryReport& recovery() const { return recovery_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Lane>>& lanes() const { return lanes_; }
   // Requests under way here. Any thread.
@@ -373,6 +380,7 @@ class Replica {
   SteadyTimeMs touches_sent_;
 
   std::uint64_t digest_mismatches_ = 0;
+  DigestLog digests_;
   std::optional<Error> failure_;
   std::vector<std::string> warnings_;
 };

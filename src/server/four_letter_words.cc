@@ -57,6 +57,12 @@ std::string quor(const QuorumFacts& facts) {
       instances.empty() ? "" : fmt::format("instances={}\n", instances));
 }
 
+std::string hash(const std::vector<replica::DigestAt>& digests) {
+  std::string text;
+  for (const auto& [zxid, digest] : digests) text += fmt::format("{:x}: {}\n", zxid.value, digest);
+  return text;
+}
+
 // Java's keys stay, as clients look for them by name, with what ZooKeeper says of a missing value.
 std::string make_envi() {
   constexpr std::string_view kMissing = "<NA>";
@@ -104,6 +110,7 @@ std::string answer_word(std::string_view word, const std::vector<std::string>& w
     return "This ZooKeeper instance is not currently serving requests\n";
   }
   if (word == "srvr") return srvr(now);
+  if (word == "hash") return hash(now.digests);
   return fmt::format("{} is not answered by this version of Synod yet.\n", word);
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/ids.h"
 #include "consensus/engine.h"
+#include "replica/digest_log.h"
 #include "replica/replica.h"
 
 namespace synod::server {
@@ -55,6 +56,7 @@ struct ServerFacts {
   std::size_t connections = 0;
   std::size_t outstanding = 0;
   std::size_t nodes = 0;
+  std::vector<replica::DigestAt> digests;  // oldest first
 };
 
 // `whitelist` as in 4lw.commands.whitelist; `srvr` and `quor` always answer.

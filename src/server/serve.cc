@@ -273,6 +273,10 @@ ServerFacts Server::facts() {
   facts.outstanding = replica_->outstanding();
   facts.nodes = replica_->state().tree().node_count() + 1;  // ZooKeeper counts the root twice
   const Zxid applied = replica_->state().applied();
+  if (options_.loaded.config.digest_enabled) {
+    const auto& digests = replica_->digests().entries();
+    facts.digests.assign(digests.begin(), digests.end());
+  }
   locks_.resume_readers();
   const std::lock_guard lock(quorum_mutex_);
   facts.quorum = quorum_;

@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -201,6 +202,39 @@ def kill_and_restart(ensemble, writer):
     ensemble.start(follower.sid)
     ensemble.wait(follower.sid)
     writer.wait_for_more()
+
+
+def stopped(folder, scale):
+    """Told to stop while clients write without a pause: it ends by itself, and what it acknowledged is kept."""
+    with Ensemble(folder, SYNODS, CONFIG) as ensemble:
+        ensemble.start()
+        ensemble.wait()
+        members = list(ensemble.members.values())
+        writers = [Writer(members, f"/written-{number}") for number in range(6)]
+        for writer in writers:
+            writer.start()
+        for round_number in range(2 * scale):
+            leader = ensemble.leader()
+            member = leader if round_number % 2 else next(one for one in members if one is not leader)
+            for writer in writers:
+                writer.wait_for_more()
+            stop_and_start(ensemble, member)
+        acknowledged = [(writer.root, writer.finish()) for writer in writers]
+        for member in members:
+            for root, paths in acknowledged:
+                require_all(member, root, paths)
+        return f"{2 * scale} servers stopped under load, {sum(len(paths) for _, paths in acknowledged)} writes acknowledged, none lost"
+
+
+def stop_and_start(ensemble, member):
+    member.signal(signal.SIGTERM)
+    try:
+        status = member.process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"server {member.sid} has not ended {PATIENCE} s after SIGTERM\n{member.log[-2000:]}") from None
+    require(status == 0, f"server {member.sid} ended with {status} after SIGTERM\n{member.log[-2000:]}")
+    ensemble.start(member.sid)
+    ensemble.wait(member.sid)
 
 
 def wiped(folder, scale):
@@ -490,4 +524,4 @@ def refuse(folder, name, text, my_id, status, words, election):
     require(ended.returncode == status and words in said, f"{name}: status {ended.returncode}, and it says:\n{said[-1000:]}")
 
 
-ALL = {case.__name__: case for case in (forms, survives, wiped, roles, kept, rollover, options, engines, linearizable, refusals)}
+ALL = {case.__name__: case for case in (forms, survives, stopped, wiped, roles, kept, rollover, options, engines, linearizable, refusals)}
