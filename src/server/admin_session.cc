@@ -16,6 +16,14 @@ constexpr std::int32_t kAuthXid = -4;
 constexpr std::size_t kReplyBytesMax = std::size_t{16} << 20;
 constexpr std::size_t kPasswordBytes = 16;
 
+template <class Request>
+Bytes message_of(std::int32_t xid, OpCode type, const Request& request) {
+  Bytes message =
+      jute::encode(jute::RequestHeader{.xid = xid, .type = static_cast<std::int32_t>(type)});
+  jute::append(message, request);
+  return message;
+}
+
 }  // namespace
 
 AdminSession::Outcome<AdminSession> AdminSession::open(const ServerAddress& address,
@@ -50,6 +58,7 @@ AdminSession::Outcome<void> AdminSession::connect() {
   const auto response = jute::decode<jute::ConnectResponse>(*answer);
   if (!response || response->session_id.value == 0)
     return std::unexpected(Failure{{}, "it gave no session"});
+  session_ = response->session_id;
   return {};
 }
 
@@ -70,6 +79,71 @@ AdminSession::Outcome<AdminSession::Config> AdminSession::config() {
       call(++last_xid_, OpCode::kGetData, jute::PathWatchRequest{kConfigPath, false});
   if (!reply) return std::unexpected(reply.error());
   return config_in(*reply);
+}
+
+AdminSession::Outcome<void> AdminSession::sync() {
+  const auto synced = call(++last_xid_, OpCode::kSync, jute::PathRecord{"/"});
+  if (!synced) return std::unexpected(synced.error());
+  if (synced->header.err == 0) return {};
+  return std::unexpected(Failure{static_cast<ErrorCode>(synced->header.err),
+                                 fmt::format("error {} to a sync", synced->header.err)});
+}
+
+AdminSession::Outcome<std::vector<AdminSession::Node>> AdminSession::read(
+    const std::vector<std::string>& paths) {
+  Bytes requests;
+  std::int32_t answered = last_xid_;
+  const auto ask = [&](OpCode type, const auto& request) {
+    // A frame is encoded as a buffer is.
+    jute::append(requests, BytesView(message_of(++last_xid_, type, request)));
+  };
+  for (const std::string& path : paths) {
+    ask(OpCode::kExists, jute::PathWatchRequest{path, false});
+    ask(OpCode::kGetData, jute::PathWatchRequest{path, false});
+    ask(OpCode::kGetAcl, jute::PathRecord{path});
+    ask(OpCode::kGetChildren, jute::PathWatchRequest{path, false});
+  }
+  stream_->write(requests.data(), static_cast<std::streamsize>(requests.size()));
+  stream_->flush();
+  std::vector<Node> nodes;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    auto node = read_answers(answered);
+    if (!node) return std::unexpected(node.error());
+    nodes.push_back(std::move(*node));
+  }
+  return nodes;
+}
+
+// To the four requests of one path. It may come or go between two of them: what exists said counts.
+AdminSession::Outcome<AdminSession::Node> AdminSession::read_answers(std::int32_t& answered) {
+  const auto exists = reply_to(++answered);
+  const auto data = reply_to(++answered);
+  const auto acl = reply_to(++answered);
+  const auto children = reply_to(++answered);
+  for (const auto* reply : {&exists, &data, &acl, &children})
+    if (!*reply) return std::unexpected(reply->error());
+  Node node;
+  const auto stat = jute::decode<jute::Stat>(exists->body);
+  if (exists->header.err != 0 || !stat) return node;
+  node.is_there = true;
+  node.stat = *stat;
+  constexpr auto kNoAuth = static_cast<std::int32_t>(ErrorCode::kNoAuth);
+  for (const auto* reply : {&data, &acl, &children})
+    node.is_hidden = node.is_hidden || (*reply)->header.err == kNoAuth;
+  if (data->header.err == 0) {
+    jute::Reader in(data->body);
+    if (const NullableView bytes = in.view()) node.data = Bytes(*bytes);
+  }
+  if (acl->header.err == 0) {
+    jute::Reader in(acl->body);
+    const auto list = jute::decode<std::vector<jute::AclView>>(in);
+    if (list) node.acl = jute::encode(*list);
+  }
+  if (children->header.err == 0) {
+    const auto names = jute::decode<std::vector<std::string>>(children->body);
+    if (names) node.children = *names;
+  }
+  return node;
 }
 
 AdminSession::Outcome<AdminSession::Config> AdminSession::reconfigure(
@@ -94,10 +168,11 @@ AdminSession::Outcome<AdminSession::Config> AdminSession::config_in(const Reply&
 template <class Request>
 AdminSession::Outcome<AdminSession::Reply> AdminSession::call(std::int32_t xid, OpCode type,
                                                               const Request& request) {
-  Bytes message =
-      jute::encode(jute::RequestHeader{.xid = xid, .type = static_cast<std::int32_t>(type)});
-  jute::append(message, request);
-  send(message);
+  send(message_of(xid, type, request));
+  return reply_to(xid);
+}
+
+AdminSession::Outcome<AdminSession::Reply> AdminSession::reply_to(std::int32_t xid) {
   while (true) {
     const auto frame = receive();
     if (!frame) return std::unexpected(frame.error());

@@ -6,11 +6,9 @@
 #include <utility>
 
 namespace synod::server {
-namespace {
 
-// The answer to a four-letter word, or nothing and why in `trouble`.
-std::optional<std::string> ask(const ServerAddress& address, std::string_view word,
-                               std::chrono::milliseconds patience, std::string& trouble) {
+std::optional<std::string> ask_word(const ServerAddress& address, std::string_view word,
+                                    std::chrono::milliseconds patience, std::string& trouble) {
   boost::asio::ip::tcp::iostream stream;
   stream.expires_after(patience);
   stream.connect(address.host, address.port);
@@ -27,7 +25,6 @@ std::optional<std::string> ask(const ServerAddress& address, std::string_view wo
   return std::nullopt;
 }
 
-// Lines of key, separator, value.
 Answer parse_lines(const std::string& text, std::string_view separator) {
   Answer answer;
   std::istringstream lines(text);
@@ -38,8 +35,6 @@ Answer parse_lines(const std::string& text, std::string_view separator) {
   }
   return answer;
 }
-
-}  // namespace
 
 ServerAddress parse_address(std::string_view text) {
   ServerAddress address;
@@ -61,9 +56,9 @@ ServerAddress parse_address(std::string_view text) {
 
 Answer ask_server(const ServerAddress& address, std::chrono::milliseconds patience,
                   std::string& trouble) {
-  const auto quor = ask(address, "quor", patience, trouble);
+  const auto quor = ask_word(address, "quor", patience, trouble);
   if (quor && quor->contains("mode=")) return parse_lines(*quor, "=");
-  const auto srvr = ask(address, "srvr", patience, trouble);
+  const auto srvr = ask_word(address, "srvr", patience, trouble);
   if (!srvr) return {};
   const Answer said = parse_lines(*srvr, ": ");
   const auto mode = said.find("Mode");
