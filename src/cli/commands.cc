@@ -16,6 +16,7 @@
 
 #include "cli/check_history.h"
 #include "cli/convert_command.h"
+#include "cli/migrate_command.h"
 #include "cli/mutation_hunt.h"
 #include "cli/reconfig_command.h"
 #include "cli/scenario_command.h"
@@ -109,6 +110,19 @@ std::expected<server::LoadedConfig, server::ConfigError> load(
     const std::vector<std::string>& words, const std::vector<std::string>& properties) {
   const auto input = config_input(words, properties);
   if (!input) return std::unexpected(input.error());
+  return server::load_config(*input);
+}
+
+// A file of whatever machine: where its myid is not here, it is this one.
+std::expected<server::LoadedConfig, server::ConfigError> load_members_file(
+    const std::string& file, const std::string& my_id, const std::vector<std::string>& properties) {
+  auto input = config_input({file}, properties);
+  if (!input) return std::unexpected(input.error());
+  input->read_text = [here = std::move(input->read_text),
+                      my_id](const std::filesystem::path& path) -> std::optional<std::string> {
+    auto text = here(path);
+    return !text && path.filename() == "myid" ? my_id : std::move(text);
+  };
   return server::load_config(*input);
 }
 
@@ -274,6 +288,67 @@ void add_membership(CLI::App& app, Action& action) {
   on_parsed<ReplaceOptions>(*swap_command, action, swapped, replace);
 }
 
+void add_migrate_access(CLI::App& command, MigrateAccess& access) {
+  command
+      .add_option("--server", access.servers,
+                  "host:port of every member, joined by commas (127.0.0.1:2181)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command
+      .add_option("--config", access.config_files,
+                  "a member's zoo.cfg, for who belongs; `plan` also says what Synod says of it")
+      ->allow_extra_args(false);
+  command.add_option("--auth", access.auth,
+                     "scheme:credential, as in digest:super:password, to compare what not all may "
+                     "read");
+}
+
+void add_migrate_step(CLI::App& app, const char* name, const char* help,
+                      server::Direction direction, Action& action, const LoadMembersConfig& load) {
+  auto options = std::make_shared<MigrateStepOptions>();
+  options->direction = direction;
+  CLI::App* command = app.add_subcommand(name, help);
+  command->add_option("which", options->server,
+                      "its number, host or host:port; without: the next of the plan");
+  add_migrate_access(*command, options->access);
+  command->add_option("--stop", options->stop, "a shell command that stops it, and returns then");
+  command->add_option("--start", options->start, "a shell command that starts the other program");
+  command
+      ->add_option("--wait", options->access.wait_seconds,
+                   "seconds for it to go, and to come back (300)")
+      ->check(CLI::Range(1, 86'400));
+  command->add_flag("--dry-run", options->is_dry_run, "look only");
+  command->add_flag("--accept-missing", options->accepts_missing,
+                    "go on although another member is away or behind");
+  on_parsed<MigrateStepOptions>(*command, action, options, [load](const MigrateStepOptions& given) {
+    return migrate_step(given, load);
+  });
+}
+
+void add_migrate(CLI::App& app, const CommandLine& line, Action& action) {
+  const LoadMembersConfig load = [&line](const std::string& file, const std::string& my_id) {
+    return load_members_file(file, my_id, line.properties);
+  };
+  CLI::App* command = app.add_subcommand("migrate", kMigrateHelp);
+  command->require_subcommand(1);
+  auto planned = std::make_shared<MigratePlanOptions>();
+  CLI::App* plan = command->add_subcommand("plan", kMigratePlanHelp);
+  add_migrate_access(*plan, planned->access);
+  plan->add_flag("--back", planned->is_back, "from Synod to ZooKeeper");
+  on_parsed<MigratePlanOptions>(*plan, action, planned, [load](const MigratePlanOptions& given) {
+    return migrate_plan(given, load);
+  });
+  add_migrate_step(*command, "step", kMigrateStepHelp, server::Direction::kToSynod, action, load);
+  auto verified = std::make_shared<MigrateVerifyOptions>();
+  CLI::App* verify = command->add_subcommand("verify", kMigrateVerifyHelp);
+  add_migrate_access(*verify, verified->access);
+  verify->add_flag("--trees", verified->is_by_reading, "read every node from every server");
+  on_parsed<MigrateVerifyOptions>(
+      *verify, action, verified,
+      [load](const MigrateVerifyOptions& given) { return migrate_verify(given, load); });
+  add_migrate_step(*command, "back", kMigrateBackHelp, server::Direction::kToJava, action, load);
+}
+
 void add_scenarios(CLI::App& sim, Action& action) {
   auto options = std::make_shared<ScenarioOptions>();
   CLI::App* command = sim.add_subcommand(
@@ -347,6 +422,7 @@ int run(int argc, const char* const* argv) {
   add_questions(app, line, action);
   add_convert(app, line, action);
   add_membership(app, action);
+  add_migrate(app, line, action);
   add_sim(app, action);
   try {
     std::ranges::reverse(line.arguments);  // as the library wants them
