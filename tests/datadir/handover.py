@@ -9,6 +9,7 @@ from directory import FIXTURES, Failure, Server, copy, files, require, sessions_
 from load import Load
 
 OPERATIONS = 1500
+HANDS, LONG_HANDS = 3, 10  # so often a directory goes from one server to the other; with --long one goes more often
 SNAP_COUNT = 300
 COMPRESSIONS = ["", "gz", "snappy"]
 STOPS = ["term", "kill"]  # SIGTERM; kill -9 when all is quiet (killed_under_load: when it is not)
@@ -80,16 +81,17 @@ def require_same(server, load, tree, what):
     require_no_complaint(server)
 
 
-def handed_over(folder, number, seed, operations):
-    """Synod, Java, Synod, Java on one directory."""
+def handed_over(folder, number, seed, operations, hands=HANDS):
+    """Synod, Java, Synod, Java… on one directory, handed over so often, each time under new load."""
     load, config = Load(random.Random(f"{seed} {number}")), configuration(number)
     tree = None
-    for turn, kind in enumerate(("synod", "java", "synod", "java")):
+    for turn in range(hands + 1):
+        kind = ("synod", "java")[turn % 2]
         server = Server(kind, folder, config)
         with server:
             if tree is not None:
                 require_same(server, load, tree, f"{kind} opens what {'java' if kind == 'synod' else 'synod'} wrote")
-            if turn == 3:
+            if turn == hands:
                 break
             tree = loaded(server, load, operations)
             snapshots = files(folder / "data", "snapshot")
@@ -123,7 +125,7 @@ def killed_under_load(folder, number, seed, operations):
     return sent
 
 
-def run(folder, rounds, seed):
+def run(folder, rounds, seed, is_long):
     controls(folder)
     print("  a wrong digest, in a log or in a snapshot, is told by both servers", flush=True)
     for number in range(rounds):
@@ -132,4 +134,7 @@ def run(folder, rounds, seed):
         print(f"  round {number + 1} of {rounds} ({COMPRESSIONS[number % 3] or 'plain'} snapshots): {done} writes, {nodes} nodes and {len(load.live)} sessions in the end; "
               "Synod, Java, Synod, Java", flush=True)
         killed_under_load(folder / f"killed{number}", number, seed, OPERATIONS // 3)
+    if is_long:
+        load, nodes = handed_over(folder / "again", rounds, seed, OPERATIONS // 3, LONG_HANDS)
+        print(f"  one directory handed over {LONG_HANDS} times, {sum(load.counts.values())} operations in all: trees, sessions and digests equal each time, {nodes} nodes in the end", flush=True)
     print(f"  {rounds} directories of a Synod killed under load: the same tree for Synod and Java", flush=True)
