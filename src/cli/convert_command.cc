@@ -1,21 +1,12 @@
 #include "cli/convert_command.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <cstdio>
-#include <filesystem>
-#include <random>
 #include <utility>
 
 #include "server/conversion.h"
-#include "server/directory_lock.h"
-#include "server/directory_users.h"
 #include "server/posix_files.h"
-#include "server/serve.h"
 
 namespace synod::cli {
 
@@ -42,23 +33,6 @@ const char* const kConvertHelp =
 
 namespace {
 
-namespace fs = std::filesystem;
-using server::ExitStatus;
-
-struct Failure {
-  ExitStatus status;
-  std::string text;
-};
-template <class T>
-using Outcome = std::expected<T, Failure>;
-
-std::unexpected<Failure> misused(std::string text) {
-  return std::unexpected(Failure{ExitStatus::kBadConfiguration, std::move(text)});
-}
-std::unexpected<Failure> refused(const Error& error) {
-  return std::unexpected(Failure{ExitStatus::kBadDataDirectory, error.text});
-}
-
 // ---- who is given -----------------------------------------------------------------------------
 
 struct Given {
@@ -66,19 +40,9 @@ struct Given {
   std::string membership_source;
   std::vector<server::ConvertedMember> members;
   server::ConversionOptions options;
-  bool has_split_directories = false;
 };
 
-// An observer may be in its own file only, so only what decides about quorums is compared.
-bool have_same_voters(const consensus::Membership& left, const consensus::Membership& right) {
-  return left.voters() == right.voters() && left.groups == right.groups &&
-         left.weights == right.weights;
-}
-
-Outcome<void> add_configured(Given& given, const std::string& file, const LoadConfig& load) {
-  const auto loaded = load(file);
-  if (!loaded) return misused(server::to_string(loaded.error()));
-  const server::Config& config = loaded->config;
+Outcome<void> add_configured(Given& given, const std::string& file, const server::Config& config) {
   if (!config.ensemble)
     return misused(file + ": has no server lines: a server on its own has no consensus engine");
   if (given.membership_source.empty()) {
@@ -94,89 +58,24 @@ Outcome<void> add_configured(Given& given, const std::string& file, const LoadCo
   }
   for (const auto& [id, member] : config.ensemble->members)
     given.membership.members.try_emplace(id, member);
-  for (const fs::path& path : {config.data_dir, config.data_log_dir})
-    if (!fs::is_directory(path))
-      return misused(
-          fmt::format("{}: {} is no directory here. Where a copy of it lies, name that "
-                      "in place of the file; if it is gone for good, say --lost {}.",
-                      file, path.string(), config.my_id.value));
-  const storage::DataDirectory directory{config.data_dir.string(), config.data_log_dir.string()};
-  given.has_split_directories = given.has_split_directories || directory.is_split();
-  given.members.push_back({config.my_id, directory});
-  return {};
-}
-
-Outcome<void> add_directory(Given& given, const std::string& word) {
-  std::string path = fs::path(word).lexically_normal().string();
-  if (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  const auto file = server::read_config_file(path + "/myid");
-  if (!file)
-    return misused(
-        fmt::format("{}: no file myid in it: is it a member's dataDir? Give that, or "
-                    "the member's zoo.cfg.",
-                    path));
-  const std::string& text = file->text;
-  std::int64_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc{} || text.find_first_not_of(" \r\n", end - text.data()) != text.npos)
-    return misused(fmt::format("{}/myid holds no number", path));
-  given.members.push_back({ServerId{id}, {path, path}});
   return {};
 }
 
 Outcome<Given> gather(const ConvertOptions& options, const LoadConfig& load) {
+  const auto members = read_members(options.members, load, "say so with --lost");
+  if (!members) return std::unexpected(members.error());
   Given given;
-  bool has_bare_directory = false;
-  for (const std::string& word : options.members) {
-    const bool is_directory = fs::is_directory(word);
-    has_bare_directory = has_bare_directory || is_directory;
-    auto added = is_directory ? add_directory(given, word) : add_configured(given, word, load);
-    if (!added) return std::unexpected(added.error());
-  }
+  for (const GivenMember& member : *members)
+    if (member.config)
+      if (auto added = add_configured(given, member.config_file, *member.config); !added)
+        return std::unexpected(added.error());
   if (given.membership_source.empty())
     return misused("only directories are given: one zoo.cfg is needed, to say who votes");
-  if (has_bare_directory && given.has_split_directories)
-    return misused(
-        "these members keep their log apart (dataLogDir), and a directory alone does "
-        "not say where: give each member by a zoo.cfg");
+  given.members = directories_of(*members);
   return given;
 }
 
-// Ours show by their locks, Java's by their logs.
-Outcome<server::DirectoryLock> lock(const Given& given) {
-  std::vector<fs::path> paths;
-  for (const server::ConvertedMember& member : given.members) {
-    paths.emplace_back(member.directory.data_dir);
-    paths.emplace_back(member.directory.data_log_dir);
-  }
-  auto lock = server::DirectoryLock::take(paths);
-  for (const fs::path& path : paths)
-    if (const auto process = lock ? server::process_using(path) : std::nullopt)
-      return refused({ErrorKind::kRefused,
-                      fmt::format("process {} has files of {} open: is it a server? Every server "
-                                  "has to be stopped for a conversion.",
-                                  *process, path.string())});
-  if (lock) return *std::move(lock);
-  if (lock.error().kind == ErrorKind::kRefused)
-    return refused({lock.error().kind,
-                    lock.error().text + " Every server has to be stopped for a conversion."});
-  fmt::print(stderr, "warning: {}\n", lock.error().text);
-  return server::DirectoryLock();
-}
-
 // ---- what is said -----------------------------------------------------------------------------
-
-// Every two seconds, where work is slow.
-auto progress_report() {
-  return [said_at = std::chrono::steady_clock::now()](
-             const std::string& what, std::uint64_t done_bytes, std::uint64_t total_bytes) mutable {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - said_at < std::chrono::seconds(2)) return;
-    said_at = now;
-    const std::string total = total_bytes == 0 ? "" : fmt::format(" of {}", total_bytes >> 20);
-    fmt::print(stderr, "{}: {}{} MiB\n", what, done_bytes >> 20, total);
-  };
-}
 
 std::string engine_text(const server::FoundMember& member, const std::string& otherwise) {
   if (!server::is_used(member)) return "empty";
@@ -237,15 +136,10 @@ void print_next(const ConvertOptions& options) {
 
 // ---- what is done -----------------------------------------------------------------------------
 
-std::uint64_t new_conversion() {
-  std::random_device random;
-  return std::uint64_t{random()} << 32 | random() | 1;
-}
-
 Outcome<void> run(const ConvertOptions& options, const LoadConfig& load) {
   auto given = gather(options, load);
   if (!given) return std::unexpected(given.error());
-  const auto locked = lock(*given);
+  const auto locked = lock_members(given->members, "a conversion");
   if (!locked) return std::unexpected(locked.error());
   server::ConversionWish wish{
       .to = options.to, .from = {}, .lost = {}, .accepts_lost_writes = options.accepts_lost_writes};
@@ -269,7 +163,7 @@ Outcome<void> run(const ConvertOptions& options, const LoadConfig& load) {
   }
   std::fflush(stdout);
   const auto converted =
-      server::carry_out(files, given->members, *plan, new_conversion(), given->options);
+      server::carry_out(files, given->members, *plan, new_number(), given->options);
   if (!converted) return refused(converted.error());
   for (const std::string& warning : converted->warnings)
     fmt::print(stderr, "warning: {}\n", warning);
@@ -283,11 +177,7 @@ Outcome<void> run(const ConvertOptions& options, const LoadConfig& load) {
 }  // namespace
 
 int convert(const ConvertOptions& options, const LoadConfig& load) {
-  const auto done = run(options, load);
-  if (done) return static_cast<int>(ExitStatus::kDone);
-  std::fflush(stdout);
-  fmt::print(stderr, "{}\n", done.error().text);
-  return static_cast<int>(done.error().status);
+  return concluded(run(options, load));
 }
 
 }  // namespace synod::cli

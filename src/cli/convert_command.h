@@ -1,13 +1,10 @@
 // `synod convert`: a stopped ensemble's data directories, from one consensus engine to another.
 #pragma once
 
-#include <expected>
-#include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "server/config.h"
+#include "cli/given_members.h"
 
 namespace synod::cli {
 
@@ -21,9 +18,6 @@ struct ConvertOptions {
 };
 
 extern const char* const kConvertHelp;
-
-using LoadConfig = std::function<std::expected<server::LoadedConfig, server::ConfigError>(
-    const std::string& file)>;
 
 // The exit status: 0 done, or nothing to do; 2 bad use or configuration; 3 refused, or a directory
 // cannot be read or written.

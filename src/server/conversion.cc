@@ -3,14 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "base/assert.h"
+#include "jute/txn.h"
+#include "replica/entry_forms.h"
 #include "replica/recovery_loader.h"
 #include "replica/state_writer.h"
 #include "server/unchanged_files.h"
+#include "state/paths.h"
 #include "storage/epoch_files.h"
+#include "storage/flushed_mark.h"
 #include "storage/recovery.h"
 #include "storage/snapshot_install.h"
 
@@ -20,17 +26,38 @@ namespace {
 namespace op = storage::op;
 using Kind = ConversionPlan::Kind;
 
-// For what a directory ends with, its tree need not be built.
+// What a directory ends with, and the membership in it: its tree need not be built for that.
 class EndOnly final : public storage::RecoverySink {
  public:
+  explicit EndOnly(FoundMember& found) : found_(found) {}
+
   void reset() override {}
   void session(SessionId /*id*/, std::int32_t /*timeout_ms*/) override {}
   void acl(std::int64_t /*id*/, jute::AclList /*list*/) override {}
-  Result<void> node(std::string_view /*path*/, const storage::NodeImage& /*node*/) override {
+  Result<void> node(std::string_view path, const storage::NodeImage& node) override {
+    if (path == state::kConfigPath)
+      note_membership(node.stat.mzxid, node.data.value_or(BytesView{}));
     return {};
   }
   void snapshot_loaded(Zxid /*zxid*/, std::optional<storage::SnapshotDigest> /*digest*/) override {}
-  void txn(const jute::Txn& /*txn*/, BytesView /*body*/) override {}
+  void txn(const jute::Txn& txn, BytesView body) override {
+    // What engines log for themselves has no time.
+    if (txn.header.time_ms > 0) found_.when = WallTimeMs{txn.header.time_ms};
+    const auto form = forms_.read(body);
+    if (form.kind == consensus::EntryKind::kReconfiguration ||
+        form.kind == consensus::EntryKind::kConfiguration)
+      note_membership(txn.header.zxid, form.payload);
+  }
+
+ private:
+  void note_membership(Zxid version, BytesView text) {
+    if (version <= found_.config_version) return;
+    found_.config_version = version;
+    found_.config_text = text;
+  }
+
+  const replica::EntryForms forms_;
+  FoundMember& found_;
 };
 
 storage::RecoveryOptions recovery_options(const ConversionOptions& options,
@@ -53,33 +80,46 @@ Error about(const ConvertedMember& member, Error error) {
 
 Error half_way(Error error) {
   error.text +=
-      "\nThe conversion is half done: until it was run again, to its end, no server starts on "
-      "these "
+      "\nIt is half done: until it was run again, to its end, no server of ours starts on these "
       "directories.";
   return error;
 }
 
 Result<FoundMember> survey(storage::FilePort& files, const ConvertedMember& member,
                            const ConversionOptions& options) {
+  FoundMember found{.id = member.id, .directory = member.directory.data_dir};
   const auto record = read_engine_record(files, member.directory.data_dir);
   if (!record) return std::unexpected(record.error());
   const auto is_used = holds_data(files, member.directory);
   if (!is_used) return std::unexpected(is_used.error());
   UnchangedFiles unchanged(files);
-  EndOnly sink;
+  EndOnly sink(found);
   const auto report =
       storage::recover(unchanged, member.directory,
                        recovery_options(options, "reading " + member.directory.data_dir), sink);
   if (!report) return std::unexpected(report.error());
-  return FoundMember{.id = member.id,
-                     .directory = member.directory.data_dir,
-                     .record = *record,
-                     .holds_data = *is_used,
-                     .has_memory = report->has_memory,
-                     .last = std::max(report->last_zxid, Zxid{}),
-                     .accepted_epoch = report->promised_epoch(),
-                     .current_epoch = report->synchronised_epoch(),
-                     .voted_for = report->voted_for()};
+  found.record = *record;
+  found.holds_data = *is_used;
+  found.has_memory = report->has_memory;
+  found.last = std::max(report->last_zxid, Zxid{});
+  found.accepted_epoch = report->promised_epoch();
+  found.current_epoch = report->synchronised_epoch();
+  found.voted_for = report->voted_for();
+  return found;
+}
+
+// As it is logged when clients ask for it.
+Bytes reconfiguration(const consensus::Membership& membership) {
+  using std::chrono::duration_cast;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::string text = membership.to_text();
+  return jute::encode_txn({.client_id = {},
+                           .cxid = 0,
+                           .zxid = Zxid{membership.version},
+                           .time_ms = duration_cast<std::chrono::milliseconds>(now).count(),
+                           .type = jute::OpCode::kReconfig},
+                          jute::SetDataTxn{.path = state::kConfigPath, .data = text, .version = -1},
+                          std::nullopt);
 }
 
 class Carrier {
@@ -92,16 +132,20 @@ class Carrier {
     if (plan_.kind == Kind::kNothing) return converted_;
     if (plan_.kind == Kind::kFinish) return finish_marked();
     if (auto loaded = load(); !loaded) return std::unexpected(loaded.error());
-    using Phase = Result<void> (Carrier::*)(const ConvertedMember&);
-    for (const Phase phase : {&Carrier::mark, &Carrier::install, &Carrier::finish}) {
-      for (const ConvertedMember& member : members_)
-        if (auto done = (this->*phase)(member); !done)
-          return std::unexpected(half_way(about(member, done.error())));
-    }
+    for (const Phase phase : {&Carrier::mark, &Carrier::install})
+      if (auto done = for_all(phase); !done) return std::unexpected(half_way(done.error()));
+    if (auto done = prepare_start(); !done) return std::unexpected(half_way(done.error()));
+    if (auto done = for_all(&Carrier::finish); !done)
+      return std::unexpected(half_way(done.error()));
     return converted_;
   }
 
  private:
+  using Phase = Result<void> (Carrier::*)(const ConvertedMember&);
+  Result<void> for_all(Phase phase);
+  Result<void> prepare_start() {
+    return options_.before_finish ? options_.before_finish() : Result<void>{};
+  }
   Result<void> load();
   Result<void> mark(const ConvertedMember& member);
   Result<void> make_room(const storage::DataDirectory& directory);
@@ -122,6 +166,13 @@ class Carrier {
   Converted converted_;
 };
 
+Result<void> Carrier::for_all(Phase phase) {
+  for (const ConvertedMember& member : members_)
+    if (auto done = (this->*phase)(member); !done)
+      return std::unexpected(about(member, done.error()));
+  return {};
+}
+
 // Before anything is changed: a tree that cannot be built is found out here.
 Result<void> Carrier::load() {
   const auto& chosen = *std::ranges::find(members_, plan_.chosen, &ConvertedMember::id);
@@ -141,6 +192,12 @@ Result<void> Carrier::load() {
                                               chosen.directory.data_dir,
                                               loader.digest_mismatches()));
   tree_ = loader.finish();
+  if (plan_.membership && tree_->applied() < Zxid{plan_.membership->version}) {
+    const Bytes body = reconfiguration(*plan_.membership);
+    const auto txn = jute::decode_txn(body);
+    SYNOD_ASSERT(txn.has_value());
+    static_cast<void>(tree_->apply(*txn));
+  }
   converted_.nodes = tree_->tree().node_count();
   converted_.sessions = tree_->sessions().size();
   return {};
@@ -164,6 +221,7 @@ Result<void> Carrier::make_room(const storage::DataDirectory& directory) {
   storage::FileBatch removals;
   for (const std::string& name : storage::unfinished_among(*entries))
     removals.emplace_back(op::Remove{.path = directory.snapshots() + "/" + name});
+  removals.emplace_back(op::Remove{.path = directory.logs() + "/" + storage::kUnfinishedMarkName});
   return files_.perform(std::move(removals));
 }
 

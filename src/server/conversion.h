@@ -27,6 +27,9 @@ struct ConversionOptions {
   // Slow work: what is done, and how much of it, of how much (0: not known yet). May be empty.
   std::function<void(const std::string& what, std::uint64_t done_bytes, std::uint64_t total_bytes)>
       progress;
+  // What has to be done once every directory has the tree, and before any server may start; may be
+  // empty. Done again with the rest.
+  std::function<Result<void>()> before_finish;
 };
 
 // What the directories hold, in their order. Changes nothing in any of them, whatever a crash left

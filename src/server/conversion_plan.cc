@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 
 namespace synod::server {
 namespace {
@@ -13,25 +12,6 @@ using consensus::add_to;
 using consensus::Membership;
 using consensus::Servers;
 using Kind = ConversionPlan::Kind;
-using Members = std::vector<const FoundMember*>;
-
-constexpr char kZab[] = "zab";
-constexpr char kOmniPaxos[] = "omnipaxos";
-// Java takes an epoch for a signed number; and some have to be left to go on with.
-constexpr std::uint32_t kLastEpoch = 0x7f000000;
-
-std::string list_of(const Servers& servers) {
-  std::string text;
-  for (const ServerId server : servers)
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", server.value);
-  return text;
-}
-
-Servers ids_of(const Members& members) {
-  Servers ids;
-  for (const FoundMember* member : members) add_to(ids, member->id);
-  return ids;
-}
 
 std::unexpected<Error> refuse(std::string text) {
   return fail(ErrorKind::kRefused, std::move(text));
@@ -73,20 +53,15 @@ Result<void> check_members(const Membership& membership, const ConversionWish& w
 
 // ---- from which engine ------------------------------------------------------------------------
 
-std::string engine_of(const FoundMember& member, const ConversionWish& wish) {
-  if (member.record) return member.record->engine;
-  return wish.from.value_or(kZab);
-}
-
-std::unexpected<Error> mixed(const Members& these, const ConversionWish& wish,
+std::unexpected<Error> mixed(const FoundMembers& these, const ConversionWish& wish,
                              const FoundMember& other) {
   const FoundMember& first = *these.front();
   return refuse(fmt::format(
       "server {} belongs to {} ({}) and server {} to {} ({}): one of them was left out of a "
       "conversion, and may lack what was written since. Leave its directory as it is out of this "
       "(--lost), or empty it (but for myid): the others bring it up to date.",
-      list_of(ids_of(these)), engine_of(first, wish), first.directory, other.id.value,
-      engine_of(other, wish), other.directory));
+      list_of(ids_of(these)), engine_of(first, wish.from), first.directory, other.id.value,
+      engine_of(other, wish.from), other.directory));
 }
 
 // What is found decides alone; what was asked for may only agree.
@@ -98,9 +73,9 @@ struct Origin {
 
 // Some were converted before, and some had been marked only: the last phase was interrupted, or
 // these are what another conversion left.
-Result<Origin> origin_of_finished(const Members& marked, const Members& others,
+Result<Origin> origin_of_finished(const FoundMembers& marked, const FoundMembers& others,
                                   const ConversionWish& wish) {
-  const std::string engine = engine_of(*others.front(), wish);
+  const std::string engine = engine_of(*others.front(), wish.from);
   const std::uint64_t conversion =
       others.front()->record ? others.front()->record->conversion : std::uint64_t{0};
   for (const FoundMember* member : marked) {
@@ -117,10 +92,15 @@ Result<Origin> origin_of_finished(const Members& marked, const Members& others,
 }
 
 Result<Origin> origin(const ConversionWish& wish, const std::vector<FoundMember>& found) {
-  Members marked;
-  Members others;
+  FoundMembers marked;
+  FoundMembers others;
   for (const FoundMember& member : found) {
     if (!is_used(member)) continue;
+    if (member.record && member.record->is_recovering())
+      return refuse(
+          fmt::format("{}: a recovery was interrupted in it. Run synod recover again, to "
+                      "its end, first.",
+                      member.directory));
     (member.record && member.record->is_converting() ? marked : others).push_back(&member);
     if (wish.from && member.record && !member.record->is_converting() &&
         member.record->engine != *wish.from && member.record->engine != wish.to)
@@ -132,67 +112,23 @@ Result<Origin> origin(const ConversionWish& wish, const std::vector<FoundMember>
         fmt::format("all of these directories are empty: there is nothing to convert. "
                     "Set consensus={} in every zoo.cfg and start the servers.",
                     wish.to));
-  for (const Members* these : {&others, &marked})
+  for (const FoundMembers* these : {&others, &marked})
     for (const FoundMember* member : *these)
-      if (engine_of(*member, wish) != engine_of(*these->front(), wish))
+      if (engine_of(*member, wish.from) != engine_of(*these->front(), wish.from))
         return mixed({these->front()}, wish, *member);
-  if (others.empty()) return Origin{Kind::kConvert, engine_of(*marked.front(), wish), {}};
-  const std::string engine = engine_of(*others.front(), wish);
+  if (others.empty()) return Origin{Kind::kConvert, engine_of(*marked.front(), wish.from), {}};
+  const std::string engine = engine_of(*others.front(), wish.from);
   if (marked.empty())
     return Origin{engine == wish.to ? Kind::kNothing : Kind::kConvert, engine, {}};
-  if (engine_of(*marked.front(), wish) == engine) return Origin{Kind::kConvert, engine, {}};
+  if (engine_of(*marked.front(), wish.from) == engine) return Origin{Kind::kConvert, engine, {}};
   return origin_of_finished(marked, others, wish);
 }
 
 // ---- whose log --------------------------------------------------------------------------------
 
-// Omni-Paxos: a tree came in place of a longer log. What it lacks counts only beside the server it
-// came from (see omnipaxos::Shared::covered_by).
-ServerId covered_by(const FoundMember& member) {
-  return member.current_epoch == member.accepted_epoch ? ServerId{} : member.voted_for;
-}
-
-bool is_complete(const FoundMember& member, const std::string& engine) {
-  return engine != kOmniPaxos || covered_by(member) == ServerId{};
-}
-
-// Those whose word on what was committed counts, as the engine's own elections would have it.
-Members counted(const Membership& membership, const std::vector<FoundMember>& found,
-                const std::string& engine) {
-  Members complete;
-  Members counted;
-  for (const FoundMember& member : found) {
-    const bool is_counted = membership.is_voter(member.id) && member.has_memory;
-    if (is_counted && is_complete(member, engine)) complete.push_back(&member);
-  }
-  for (const FoundMember& member : found) {
-    if (!membership.is_voter(member.id) || !member.has_memory) continue;
-    const bool is_covered = std::ranges::any_of(
-        complete, [&](const FoundMember* other) { return other->id == covered_by(member); });
-    if (is_complete(member, engine) || is_covered) counted.push_back(&member);
-  }
-  return counted;
-}
-
-const FoundMember* newest(const Members& members, const std::string& engine) {
-  const auto place = [&](const FoundMember* member) {
-    // Raft: the last entry's term, then its index; both are in the zxid. Of equals the first.
-    const std::uint32_t round = engine == "raft" ? 0 : member->current_epoch;
-    return std::tuple(is_complete(*member, engine), round, member->last, -member->id.value);
-  };
-  return *std::ranges::max_element(members, {}, place);
-}
-
-std::string rule_of(const std::string& engine) {
-  if (engine == "raft") return "Raft's rule: the latest term of a last entry, then the longest log";
-  if (engine == kOmniPaxos)
-    return "Omni-Paxos' rule: the latest round accepted, then the longest log";
-  return "Zab's rule: the latest current epoch, then the highest zxid";
-}
-
 // A quorum must be there that remembers: any write that was acknowledged is on one of them.
 Result<void> check_quorum(const Membership& membership, const ConversionWish& wish,
-                          const Members& members, ConversionPlan& plan) {
+                          const FoundMembers& members, ConversionPlan& plan) {
   Servers lost = wish.lost;
   std::ranges::sort(lost);
   if (membership.is_quorum(ids_of(members))) return {};
@@ -217,15 +153,6 @@ Result<void> check_quorum(const Membership& membership, const ConversionWish& wi
 
 // ---- where the new engine starts --------------------------------------------------------------
 
-std::uint32_t highest_epoch(const std::vector<FoundMember>& found) {
-  std::uint32_t highest = 0;
-  for (const FoundMember& member : found) {
-    highest = std::max({highest, member.accepted_epoch, member.current_epoch});
-    if (member.last > Zxid{}) highest = std::max(highest, member.last.epoch());
-  }
-  return highest;
-}
-
 // Whoever leads first opens an epoch above this one, in each engine. A ballot has its server in the
 // last eight bits; the one with none there is nobody's.
 Result<std::uint32_t> starting_epoch(const std::string& to, std::uint32_t highest) {
@@ -234,7 +161,7 @@ Result<std::uint32_t> starting_epoch(const std::string& to, std::uint32_t highes
         fmt::format("the epochs have come to 0x{:x}, which leaves no room for those of "
                     "another engine",
                     highest));
-  return to == kOmniPaxos ? (highest + 0xff) & ~std::uint32_t{0xff} : highest;
+  return to == "omnipaxos" ? (highest + 0xff) & ~std::uint32_t{0xff} : highest;
 }
 
 }  // namespace
@@ -251,14 +178,14 @@ Result<ConversionPlan> plan_conversion(const Membership& membership, const Conve
                       .rule = rule_of(from->engine),
                       .finishes = from->finishes};
   if (plan.kind != Kind::kConvert) return plan;
-  const Members members = counted(membership, found, plan.from);
+  const FoundMembers members = who_counts(membership, found, plan.from);
   if (members.empty())
     return refuse(
         "no voter's directory here remembers what it acknowledged (they are empty, damaged, or "
         "were never synchronised): there is nothing to choose from");
   if (auto checked = check_quorum(membership, wish, members, plan); !checked)
     return std::unexpected(checked.error());
-  const FoundMember& chosen = *newest(members, plan.from);
+  const FoundMember& chosen = newest(members, plan.from);
   const auto epoch = starting_epoch(plan.to, highest_epoch(found));
   if (!epoch) return std::unexpected(epoch.error());
   plan.chosen = chosen.id;

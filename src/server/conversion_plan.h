@@ -21,22 +21,9 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "consensus/membership.h"
-#include "server/engine_record.h"
+#include "server/log_choice.h"
 
 namespace synod::server {
-
-// What one member's directory holds.
-struct FoundMember {
-  ServerId id;
-  std::string directory;               // as messages show it
-  std::optional<EngineRecord> record;  // nothing: there is none
-  bool holds_data = false;
-  bool has_memory = false;  // as storage::RecoveryReport has it
-  Zxid last;                // the end of its log
-  std::uint32_t accepted_epoch = 0;
-  std::uint32_t current_epoch = 0;
-  ServerId voted_for;  // in accepted_epoch
-};
 
 struct ConversionWish {
   std::string to;
@@ -58,6 +45,9 @@ struct ConversionPlan {
   Zxid last;                   // what it ends with
   std::uint32_t epoch = 0;     // accepted and current everywhere: the new engine opens one above it
   std::uint64_t finishes = 0;  // of kFinish: which conversion
+  // Of a recovery (recovery_plan.h), whose last transaction this is: it has the zxid that is the
+  // version.
+  std::optional<consensus::Membership> membership;
   std::vector<std::string> warnings;
 };
 
@@ -65,11 +55,5 @@ struct ConversionPlan {
 [[nodiscard]] Result<ConversionPlan> plan_conversion(const consensus::Membership& membership,
                                                      const ConversionWish& wish,
                                                      const std::vector<FoundMember>& found);
-
-// Whether a member's directory belongs to what is converted: it has been used, or is being
-// converted. (An empty one is filled like the others.)
-[[nodiscard]] inline bool is_used(const FoundMember& member) {
-  return member.holds_data || (member.record && member.record->is_converting());
-}
 
 }  // namespace synod::server

@@ -6,32 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "server/test_support.h"
+
 namespace synod::server {
 namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
 using Kind = ConversionPlan::Kind;
-
-consensus::Membership servers(int voters, int observers = 0) {
-  std::string text;
-  for (int id = 1; id <= voters + observers; ++id)
-    text += "server." + std::to_string(id) + "=h" + std::to_string(id) +
-            ":2888:3888:" + (id <= voters ? "participant" : "observer") + "\n";
-  return *consensus::Membership::parse(text + "version=0\n");
-}
-
-// The epochs it accepted and was synchronised under, and its log's end.
-FoundMember member(std::int64_t id, std::uint32_t accepted, std::uint32_t current, Zxid last) {
-  return {.id = {id},
-          .directory = "/d" + std::to_string(id),
-          .record = EngineRecord{.engine = "zab"},
-          .holds_data = true,
-          .has_memory = true,
-          .last = last,
-          .accepted_epoch = accepted,
-          .current_epoch = current};
-}
 
 FoundMember of(const std::string& engine, FoundMember member) {
   member.record = EngineRecord{.engine = engine};
@@ -54,34 +36,34 @@ FoundMember wiped(std::int64_t id) { return {.id = {id}, .directory = "/d" + std
 
 ConversionPlan planned(const ConversionWish& wish, const std::vector<FoundMember>& found,
                        int voters = 3, int observers = 0) {
-  const auto plan = plan_conversion(servers(voters, observers), wish, found);
+  const auto plan = plan_conversion(test_servers(voters, observers), wish, found);
   EXPECT_TRUE(plan) << plan.error().text;
   return plan.value_or(ConversionPlan{});
 }
 std::string refusal(const ConversionWish& wish, const std::vector<FoundMember>& found,
                     int voters = 3) {
-  const auto plan = plan_conversion(servers(voters), wish, found);
+  const auto plan = plan_conversion(test_servers(voters), wish, found);
   return plan ? "planned" : plan.error().text;
 }
 
-const FoundMember kOne = member(1, 5, 5, Zxid::of(5, 9));
-const FoundMember kTwo = member(2, 5, 5, Zxid::of(5, 7));
-const FoundMember kThree = member(3, 5, 5, Zxid::of(5, 8));
+const FoundMember kOne = test_member(1, 5, 5, Zxid::of(5, 9));
+const FoundMember kTwo = test_member(2, 5, 5, Zxid::of(5, 7));
+const FoundMember kThree = test_member(3, 5, 5, Zxid::of(5, 8));
 
 // ---- whose log --------------------------------------------------------------------------------
 
 TEST(ConversionPlan, ZabGoesByCurrentEpochThenZxid) {
-  const auto early = member(1, 7, 5, Zxid::of(5, 900));
-  const auto late = member(2, 6, 6, Zxid::of(5, 3));
-  const auto longer = member(3, 6, 6, Zxid::of(6, 1));
+  const auto early = test_member(1, 7, 5, Zxid::of(5, 900));
+  const auto late = test_member(2, 6, 6, Zxid::of(5, 3));
+  const auto longer = test_member(3, 6, 6, Zxid::of(6, 1));
   EXPECT_EQ(planned({.to = "raft"}, {early, late, longer}).chosen, ServerId{3});
   EXPECT_EQ(planned({.to = "raft", .lost = {{3}}}, {early, late}).chosen, ServerId{2});
   EXPECT_EQ(planned({.to = "raft"}, {kThree, kTwo, kOne}).last, Zxid::of(5, 9));
 }
 
 TEST(ConversionPlan, RaftGoesByTheLastEntryAlone) {
-  const auto early = of("raft", member(1, 9, 9, Zxid::of(5, 900)));
-  const auto late = of("raft", member(2, 6, 6, Zxid::of(6, 3)));
+  const auto early = of("raft", test_member(1, 9, 9, Zxid::of(5, 900)));
+  const auto late = of("raft", test_member(2, 6, 6, Zxid::of(6, 3)));
   const auto plan = planned({.to = "zab", .lost = {{3}}}, {early, late});
   EXPECT_EQ(plan.chosen, ServerId{2});
   EXPECT_EQ(plan.from, "raft");
@@ -89,18 +71,18 @@ TEST(ConversionPlan, RaftGoesByTheLastEntryAlone) {
 }
 
 TEST(ConversionPlan, OmniPaxosGoesByAcceptedRoundThenLength) {
-  const auto longer = of("omnipaxos", member(1, 0x301, 0x201, Zxid::of(0x201, 900)));
-  const auto later = of("omnipaxos", member(2, 0x301, 0x301, Zxid::of(0x201, 3)));
+  const auto longer = of("omnipaxos", test_member(1, 0x301, 0x201, Zxid::of(0x201, 900)));
+  const auto later = of("omnipaxos", test_member(2, 0x301, 0x301, Zxid::of(0x201, 3)));
   EXPECT_EQ(planned({.to = "raft", .lost = {{3}}}, {longer, later}).chosen, ServerId{2});
 }
 
 // A tree took the place of a longer log: what it lacks may have been chosen, and is where the tree
 // came from.
 TEST(ConversionPlan, OmniPaxosAMarkCountsOnlyBesideItsServer) {
-  auto covered = of("omnipaxos", member(1, 0x301, 0x201, Zxid::of(0x201, 900)));
+  auto covered = of("omnipaxos", test_member(1, 0x301, 0x201, Zxid::of(0x201, 900)));
   covered.voted_for = ServerId{3};
-  const auto other = of("omnipaxos", member(2, 0x301, 0x201, Zxid::of(0x201, 5)));
-  const auto source = of("omnipaxos", member(3, 0x301, 0x201, Zxid::of(0x201, 950)));
+  const auto other = of("omnipaxos", test_member(2, 0x301, 0x201, Zxid::of(0x201, 5)));
+  const auto source = of("omnipaxos", test_member(3, 0x301, 0x201, Zxid::of(0x201, 950)));
   EXPECT_THAT(refusal({.to = "zab", .lost = {{3}}}, {covered, other}), HasSubstr("no quorum"));
   EXPECT_EQ(planned({.to = "zab", .lost = {{2}}}, {covered, source}).chosen, ServerId{3});
   covered.current_epoch = 0x301;  // it has accepted the round: the mark is over
@@ -108,7 +90,7 @@ TEST(ConversionPlan, OmniPaxosAMarkCountsOnlyBesideItsServer) {
 }
 
 TEST(ConversionPlan, WhoRemembersNothingAndWhoOnlyWatchesHaveNoSay) {
-  const auto observer = member(4, 5, 5, Zxid::of(5, 99));
+  const auto observer = test_member(4, 5, 5, Zxid::of(5, 99));
   const auto plan = planned({.to = "raft"}, {kTwo, kThree, forgetful(kOne), observer}, 3, 1);
   EXPECT_EQ(plan.chosen, ServerId{3});
 }
@@ -116,7 +98,7 @@ TEST(ConversionPlan, WhoRemembersNothingAndWhoOnlyWatchesHaveNoSay) {
 // ---- where the new engine starts --------------------------------------------------------------
 
 TEST(ConversionPlan, TheNewEngineStartsAboveEveryEpochFound) {
-  auto promised = forgetful(member(3, 0x123, 0, Zxid{}));
+  auto promised = forgetful(test_member(3, 0x123, 0, Zxid{}));
   EXPECT_EQ(planned({.to = "raft"}, {kOne, kTwo, promised}).epoch, 0x123U);
   EXPECT_EQ(planned({.to = "omnipaxos"}, {kOne, kTwo, promised}).epoch, 0x200U)
       << "a ballot of nobody, so that nobody can have used it";
@@ -135,7 +117,8 @@ TEST(ConversionPlan, EveryVoterIsGivenOrLost) {
               HasSubstr("no server.9"));
   EXPECT_THAT(refusal({.to = "raft", .lost = {{3}}}, {kOne, kTwo, kThree}), HasSubstr("not both"));
   EXPECT_THAT(refusal({.to = "raft"}, {kOne, kTwo, kTwo}), HasSubstr("given twice"));
-  EXPECT_THAT(refusal({.to = "raft"}, {kOne, kTwo, member(7, 1, 1, {})}), HasSubstr("no server.7"));
+  EXPECT_THAT(refusal({.to = "raft"}, {kOne, kTwo, test_member(7, 1, 1, {})}),
+              HasSubstr("no server.7"));
   EXPECT_EQ(planned({.to = "raft"}, {kOne, kTwo, kThree}, 3, 1).kind, Kind::kConvert)
       << "an observer need not be there";
 }

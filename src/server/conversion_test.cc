@@ -6,12 +6,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
 
 #include "jute/txn.h"
 #include "replica/recovery_loader.h"
+#include "server/recovery_files.h"
+#include "server/recovery_plan.h"
 #include "server/unchanged_files.h"
 #include "storage/epoch_files.h"
 #include "storage/flushed_mark.h"
@@ -194,15 +197,15 @@ TEST(Conversion, ADamagedDirectoryIsNamedAndNothingIsChanged) {
 
 class Crashes {
  public:
-  // `lives` operations are done, then nothing is any more. False: the conversion had come to its
-  // end before.
-  bool crash(MemoryFiles& files, std::size_t lives, std::uint64_t conversion) {
+  // `lives` operations are done, then nothing is any more. `work` says why it failed; false: it had
+  // come to its end before.
+  bool crash(MemoryFiles& files, std::size_t lives, const std::function<std::string()>& work) {
     std::size_t done = 0;
     files.set_fault([&](const storage::FileOp&) -> std::optional<Error> {
       if (done++ < lives) return std::nullopt;
       return Error{ErrorKind::kIo, "it is dead"};
     });
-    const bool is_whole = convert(files, "raft", conversion).empty();
+    const bool is_whole = work().empty();
     files.set_fault({});
     return !is_whole;
   }
@@ -214,6 +217,37 @@ class Crashes {
  private:
   std::mt19937_64 random_{1};
 };
+
+struct CrashStory {
+  std::function<std::string(MemoryFiles&, std::uint64_t number)> work;  // empty, or why not
+  std::function<void(MemoryFiles&)> require_safe;                       // after each crash
+  std::function<void(MemoryFiles&, const std::string& said)> require_end;
+};
+
+// From this disk at each of the work's operations, by kill and by power cut, and again in the
+// repetition; then it is done to its end. How many operations it has.
+std::size_t crash_everywhere(const MemoryFiles::Image& disk, const CrashStory& story) {
+  Crashes crashes;
+  std::size_t lives = 0;
+  for (bool is_crashed = true; is_crashed; ++lives) {
+    for (const bool is_power : {false, true, true, true}) {
+      MemoryFiles files;
+      files.restore(disk);
+      is_crashed = crashes.crash(files, lives, [&] { return story.work(files, 7); });
+      crashes.cut(files, is_power);
+      story.require_safe(files);
+      crashes.crash(files, lives % 23, [&] { return story.work(files, 8); });
+      crashes.cut(files, is_power);
+      story.require_safe(files);
+      story.require_end(files, story.work(files, 9));
+      if (testing::Test::HasFailure()) {
+        ADD_FAILURE() << "after " << lives << " operations";
+        return lives;
+      }
+    }
+  }
+  return lives;
+}
 
 // Whoever may start under the old engine has what it had; under the new one, what was chosen; and
 // never may one of each.
@@ -235,27 +269,120 @@ TEST(Conversion, CrashedAtAnyOperationItIsRunAgainToTheSameEnd) {
   before.reserve(kMembers.size());
   for (const ConvertedMember& member : kMembers) before.push_back(ending_of(fresh, member));
   const Ending chosen{Zxid::of(5, 9), before[1].digest, 6, 6, ServerId{}};
-  const auto disk = fresh.image();
-  Crashes crashes;
-  std::size_t lives = 0;
-  for (bool is_crashed = true; is_crashed; ++lives) {
-    for (const bool is_power : {false, true, true, true}) {
-      MemoryFiles files;
-      files.restore(disk);
-      is_crashed = crashes.crash(files, lives, 7);
-      crashes.cut(files, is_power);
-      require_safe(files, before, chosen);
-      crashes.crash(files, lives % 23, 8);  // and again, in the repetition
-      crashes.cut(files, is_power);
-      require_safe(files, before, chosen);
-      ASSERT_EQ(convert(files, "raft", 9), "") << "after " << lives << " operations";
-      for (const ConvertedMember& member : kMembers) {
-        ASSERT_EQ(ending_of(files, member), chosen) << "after " << lives << " operations";
-        ASSERT_EQ(engine_of(files, member), "raft");
-      }
-    }
+  const CrashStory story{
+      .work = [](MemoryFiles& files,
+                 std::uint64_t number) { return convert(files, "raft", number); },
+      .require_safe = [&](MemoryFiles& files) { require_safe(files, before, chosen); },
+      .require_end =
+          [&](MemoryFiles& files, const std::string& said) {
+            EXPECT_EQ(said, "");
+            for (const ConvertedMember& member : kMembers) {
+              EXPECT_EQ(ending_of(files, member), chosen);
+              EXPECT_EQ(engine_of(files, member), "raft");
+            }
+          }};
+  EXPECT_GT(crash_everywhere(fresh.image(), story), 90U);
+}
+
+// ---- recoveries: the same phases, to a membership of the survivors ----------------------------
+
+const std::vector<ConvertedMember> kSurvivors{kMembers[0], kMembers[1]};
+
+consensus::Membership five_servers() {
+  std::string text;
+  for (int id = 1; id <= 5; ++id)
+    text += fmt::format("server.{0}=h{0}:2888:3888:participant;0.0.0.0:2181\n", id);
+  return *consensus::Membership::parse(text + "version=0\n");
+}
+
+std::string config_of(const ConvertedMember& member) {
+  return member.directory.data_dir + "/zoo.cfg";
+}
+
+void fill_survivors(MemoryFiles& files) {
+  fill(files, kSurvivors[0], 4, 6, 5);
+  fill(files, kSurvivors[1], 9, 5, 5);  // the one
+  files.put("/one/version-2/votedFor", "6 3");
+  for (const ConvertedMember& member : kSurvivors)
+    files.put(config_of(member), "tickTime=2000\nserver.1=h1:2888:3888\n");
+}
+
+// Empty, or why not.
+std::string recover(MemoryFiles& files, std::uint64_t recovery) {
+  const auto found = survey_members(files, kSurvivors, {});
+  if (!found) return found.error().text;
+  const auto plan = plan_recovery(five_servers(), {}, *found);
+  if (!plan) return plan.error().text;
+  ConversionOptions options;
+  options.before_finish = [&] {
+    std::vector<RecoveredPlace> places;
+    for (const ConvertedMember& member : kSurvivors)
+      places.push_back({{config_of(member), member.id, {}}, member.directory.data_dir});
+    return write_memberships(files, places, plan->after);
+  };
+  const auto done = carry_out(files, kSurvivors, plan->work, recovery, options);
+  return done ? "" : done.error().text;
+}
+
+// Who may start on it has the tree and the file of a membership without the others.
+void require_recovered(MemoryFiles& files, const ConvertedMember& member, std::uint64_t digest) {
+  const Ending ending = ending_of(files, member);
+  EXPECT_EQ(ending.digest, digest);
+  EXPECT_EQ(ending.last, Zxid::of(ending.current, 1)) << "it ends with the membership";
+  EXPECT_EQ(ending.current % kEpochsAhead, 0U);
+  EXPECT_EQ(ending.accepted, ending.current);
+  EXPECT_EQ(ending.voted_for, ServerId{});
+  const std::string names = fmt::format("{}.dynamic.{:x}", config_of(member), ending.last.value);
+  EXPECT_EQ(*files.get(config_of(member)), "tickTime=2000\ndynamicConfigFile=" + names + "\n");
+  EXPECT_EQ(files.get(names),
+            "server.1=h1:2888:3888:participant;0.0.0.0:2181\n"
+            "server.2=h2:2888:3888:participant;0.0.0.0:2181\n");
+}
+
+TEST(Recovery, TheSurvivorsBeginAnewAboveEverything) {
+  MemoryFiles files;
+  fill_survivors(files);
+  const std::uint64_t digest = ending_of(files, kSurvivors[1]).digest;
+  ASSERT_EQ(recover(files, 7), "");
+  for (const ConvertedMember& member : kSurvivors) {
+    require_recovered(files, member, digest);
+    EXPECT_EQ(ending_of(files, member).current, kEpochsAhead);
+    EXPECT_EQ(engine_of(files, member), "zab");
   }
-  EXPECT_GT(lives, 90U);
+  EXPECT_EQ(files.get("/one/zoo.cfg.bak"), "tickTime=2000\nserver.1=h1:2888:3888\n");
+}
+
+TEST(Recovery, CrashedAtAnyOperationItIsRunAgain) {
+  MemoryFiles fresh;
+  fill_survivors(fresh);
+  const std::vector before{ending_of(fresh, kSurvivors[0]), ending_of(fresh, kSurvivors[1])};
+  const auto digest = before[1].digest;
+  const auto require_safe_start = [&](MemoryFiles& files) {
+    for (std::size_t i = 0; i < kSurvivors.size(); ++i) {
+      const bool may_start = engine_of(files, kSurvivors[i]) != "converting";
+      if (may_start && ending_of(files, kSurvivors[i]) != before[i])
+        require_recovered(files, kSurvivors[i], digest);
+    }
+  };
+  const auto require_end = [&](MemoryFiles& files, const std::string& said) {
+    EXPECT_TRUE(said.empty() || said.find("nothing to recover") != std::string::npos) << said;
+    for (const ConvertedMember& member : kSurvivors) require_recovered(files, member, digest);
+    EXPECT_EQ(ending_of(files, kSurvivors[0]), ending_of(files, kSurvivors[1]));
+  };
+  EXPECT_GT(crash_everywhere(fresh.image(), {recover, require_safe_start, require_end}), 80U);
+}
+
+TEST(Recovery, HalfWayNoConversionGoesOn) {
+  MemoryFiles files;
+  fill_survivors(files);
+  Crashes crashes;
+  ASSERT_TRUE(crashes.crash(files, 10, [&] { return recover(files, 7); }));
+  const auto found = survey_members(files, kSurvivors, {});
+  ASSERT_TRUE(found);
+  const auto plan =
+      plan_conversion(five_servers(), {.to = "raft", .lost = {{3}, {4}, {5}}}, *found);
+  ASSERT_FALSE(plan);
+  EXPECT_THAT(plan.error().text, testing::HasSubstr("synod recover"));
 }
 
 }  // namespace

@@ -91,6 +91,10 @@ std::string behind_links(const std::string& path) {
   return problem ? path : real.string();
 }
 
+std::string dynamic_file_name(const std::string& prefix, const consensus::Membership& membership) {
+  return fmt::format("{}.dynamic.{:x}", prefix, membership.version);
+}
+
 bool has_members(std::string_view config_text) {
   const auto entries = parse_properties(config_text);
   return entries && std::ranges::any_of(*entries, [](const PropertyEntry& entry) {
@@ -141,16 +145,24 @@ Result<std::string> config_text_naming(std::string_view dynamic_file, std::strin
   return text + fmt::format("dynamicConfigFile={}\n", dynamic_file);
 }
 
+Result<std::string> write_dynamic_file(storage::FilePort& files, const std::string& prefix,
+                                       const consensus::Membership& membership) {
+  std::string path = dynamic_file_name(prefix, membership);
+  if (auto done = replace_file(files, path, dynamic_file_text(membership)); !done)
+    return std::unexpected(done.error());
+  return path;
+}
+
 Result<void> write_dynamic_config(storage::FilePort& files, const DynamicConfigPlace& place,
                                   const consensus::Membership& membership) {
   const std::string& config = place.config_file;
   const auto text = files.read(config, 0, kConfigBytesMax);
   if (!text) return std::unexpected(text.error());
-  const std::string dynamic_file = fmt::format("{}.dynamic.{:x}", config, membership.version);
-  const auto naming = config_text_naming(dynamic_file, *text, membership, place);
+  const auto naming =
+      config_text_naming(dynamic_file_name(config, membership), *text, membership, place);
   if (!naming) return std::unexpected(naming.error());
-  if (auto done = replace_file(files, dynamic_file, dynamic_file_text(membership)); !done)
-    return done;
+  if (auto written = write_dynamic_file(files, config, membership); !written)
+    return std::unexpected(written.error());
   if (has_members(*text)) {
     const std::string backup = config + ".bak";
     copy_mode(config, backup + kTemporary);

@@ -39,4 +39,10 @@ struct DynamicConfigPlace {
                                                 const DynamicConfigPlace& place,
                                                 const consensus::Membership& membership);
 
+// The file of members alone: `<prefix>.dynamic.<version>`, for a zoo.cfg that lies elsewhere.
+// Answers with its path. Blocks.
+[[nodiscard]] Result<std::string> write_dynamic_file(storage::FilePort& files,
+                                                     const std::string& prefix,
+                                                     const consensus::Membership& membership);
+
 }  // namespace synod::server

@@ -74,6 +74,14 @@ Result<bool> holds(storage::FilePort& files, const std::string& directory) {
 
 Result<void> refuse(const std::string& data_dir, const EngineRecord& record,
                     const std::string& engine) {
+  if (record.is_recovering()) {
+    return fail(ErrorKind::kRefused,
+                fmt::format("{} is half way through a recovery, which was interrupted: no server "
+                            "may start on it. Run synod recover again with the same members. If "
+                            "the others were recovered without this one, empty the directory (but "
+                            "for myid): they bring it up to date.",
+                            data_dir));
+  }
   if (record.is_converting()) {
     return fail(ErrorKind::kRefused,
                 fmt::format("{} is half way from the consensus engine {} to {}: a conversion was "

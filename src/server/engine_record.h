@@ -4,8 +4,8 @@
 //
 //   raft                        the engine; or `converting`, and nobody may start
 //   conversion 4e0c52f1a9d3b786 the last conversion that this directory took part in, if any
-//   from zab                    these two while `converting`: whose it was, and is to be
-//   to raft
+//   from zab                    these two while `converting`: whose it was, and is to be; where
+//   to raft                     they are the same, a recovery of the ensemble is under way
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ struct EngineRecord {
   std::string engine;            // while it is converted: the one it belonged to
   std::string becomes;           // empty: no conversion is under way
   std::uint64_t conversion = 0;  // 0: none
-  [[nodiscard]] bool is_converting() const { return !becomes.empty(); }
+  [[nodiscard]] bool is_converting() const { return !becomes.empty(); }  // or recovering
+  [[nodiscard]] bool is_recovering() const { return is_converting() && becomes == engine; }
   friend bool operator==(const EngineRecord&, const EngineRecord&) = default;
 };
 

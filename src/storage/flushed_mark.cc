@@ -50,11 +50,12 @@ std::optional<FlushedMark> decode_mark(BytesView slot) {
 void append_new_mark(FileBatch& batch, const std::string& log_directory, FileHandle handle,
                      const FlushedMark& mark) {
   const std::string path = path_in(log_directory);
-  batch.emplace_back(op::Create{.handle = handle, .path = path + ".tmp"});
+  const std::string unfinished = log_directory + "/" + kUnfinishedMarkName;
+  batch.emplace_back(op::Create{.handle = handle, .path = unfinished});
   batch.emplace_back(op::Write{
       .handle = handle, .offset = 0, .bytes = std::make_shared<const Bytes>(encode_mark(mark))});
   batch.emplace_back(op::Flush{.handle = handle});
-  batch.emplace_back(op::Rename{.from = path + ".tmp", .to = path});
+  batch.emplace_back(op::Rename{.from = unfinished, .to = path});
   batch.emplace_back(op::FlushDirectory{.path = log_directory});
 }
 

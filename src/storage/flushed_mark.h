@@ -29,6 +29,7 @@ struct FlushedMark {
 };
 
 inline constexpr char kFlushedMarkName[] = "flushedMark";
+inline constexpr char kUnfinishedMarkName[] = "flushedMark.tmp";
 inline constexpr std::uint64_t kMarkSlotOffset = 4096;  // of slot 1
 
 [[nodiscard]] Bytes encode_mark(const FlushedMark& mark);
