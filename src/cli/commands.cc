@@ -14,11 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include "cli/backup_command.h"
 #include "cli/check_history.h"
 #include "cli/convert_command.h"
 #include "cli/migrate_command.h"
 #include "cli/mutation_hunt.h"
 #include "cli/reconfig_command.h"
+#include "cli/recover_command.h"
 #include "cli/scenario_command.h"
 #include "cli/sim_command.h"
 #include "server/ask_status.h"
@@ -253,6 +255,66 @@ void add_convert(CLI::App& app, const CommandLine& line, Action& action) {
   });
 }
 
+void add_recover(CLI::App& app, const CommandLine& line, Action& action) {
+  auto options = std::make_shared<RecoverOptions>();
+  CLI::App* command = app.add_subcommand("recover", kRecoverHelp);
+  command
+      ->add_option("--add", options->joining,
+                   "server.N=host:port:port[:role];clientPort: a newcomer, or another line for a "
+                   "survivor; again for others")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--from", options->from,
+                   "the engine, of directories that do not say (else they are zab's)")
+      ->check(CLI::IsMember({"zab", "raft", "omnipaxos"}));
+  command->add_flag("--accept-lost-writes", options->accepts_lost_writes,
+                    "do it; without, it only says what it would do");
+  command
+      ->add_option("member", options->members,
+                   "each survivor's and newcomer's zoo.cfg or data directory")
+      ->required();
+  on_parsed<RecoverOptions>(*command, action, options, [&line](const RecoverOptions& given) {
+    return recover(given, [&](const std::string& file) { return load({file}, line.properties); });
+  });
+}
+
+void add_backup(CLI::App& app, const CommandLine& line, Action& action) {
+  const auto load_file = [&line](const std::string& file) { return load({file}, line.properties); };
+  auto taken = std::make_shared<BackupOptions>();
+  CLI::App* command = app.add_subcommand("backup", kBackupHelp);
+  command->require_subcommand(0, 1);
+  command->add_option("source", taken->source,
+                      "a server's zoo.cfg or dataDir (it may run); or host:port, for clients");
+  command->add_option("--wait", taken->wait_seconds, "seconds for an observer to catch up")
+      ->check(CLI::Range(1, 86'400));
+  command->add_option("out", taken->out, "a directory that does not exist yet, or is empty");
+  command->add_flag("--all", taken->takes_all,
+                    "everything that is there, to restore to points before the newest snapshot");
+  on_parsed<BackupOptions>(*command, action, taken, [load_file](const BackupOptions& given) {
+    return take_backup(given, load_file);
+  });
+  auto verified = std::make_shared<std::string>();
+  CLI::App* verify = command->add_subcommand(
+      "verify", "Read a backup again: checksums, and that it loads to what its manifest says.");
+  verify->add_option("backup", *verified, "the directory")->required();
+  on_parsed<std::string>(*verify, action, verified, verify_backup);
+
+  auto restored = std::make_shared<RestoreOptions>();
+  CLI::App* restore = app.add_subcommand("restore", kRestoreHelp);
+  restore->add_option("backup", restored->backup, "the directory")->required();
+  restore->add_option("target", restored->target, "a zoo.cfg, or a dataDir that holds no data")
+      ->required();
+  restore->add_option("--until-zxid", restored->until,
+                      "as it was after this transaction (0x…; hexadecimal)");
+  restore->add_flag("--raise-epoch", restored->raises_epoch,
+                    "for all members of an ensemble that begins anew: see above");
+  restore->add_flag("--dry-run", restored->only_looks,
+                    "only verify the backup, and say what would be there and what is there now");
+  on_parsed<RestoreOptions>(*restore, action, restored, [load_file](const RestoreOptions& given) {
+    return restore_backup(given, load_file);
+  });
+}
+
 void add_access(CLI::App& command, EnsembleAccess& access) {
   command
       .add_option("--server", access.servers,
@@ -421,6 +483,8 @@ int run(int argc, const char* const* argv) {
   add_serve(app, line, action);
   add_questions(app, line, action);
   add_convert(app, line, action);
+  add_recover(app, line, action);
+  add_backup(app, line, action);
   add_membership(app, action);
   add_migrate(app, line, action);
   add_sim(app, action);
