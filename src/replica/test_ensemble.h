@@ -287,7 +287,7 @@ class TestEnsemble {
 
 // What transcripts say to an ensemble, beside what they say to clients (`connect … at=<server>`):
 //
-//   start <server>… · crash <server>… · wipe <server>…
+//   start <server>… · crash <server>… · wipe <server>… · stop <server>
 //   cut <server> <server> · isolate <server> · heal
 //   hold_disk <server> · release_disk <server>
 //   live <ms>
@@ -335,7 +335,7 @@ class EnsembleTranscript final : public ClientTranscript {
         {"hold_disk", &T::hold_disk}, {"release_disk", &T::release_disk},
         {"live", &T::live},           {"roles", &T::roles},
         {"trees", &T::trees},         {"files", &T::files},
-        {"warnings", &T::warnings},
+        {"warnings", &T::warnings},   {"stop", &T::stop},
     };
     return all;
   }
@@ -361,6 +361,14 @@ class EnsembleTranscript final : public ClientTranscript {
       ensemble_.crash(id);
     }
     return after();
+  }
+  // As an operator stops it: what others have not committed is not waited for.
+  std::string stop(const test::Command& command) {
+    const ServerNumber id = std::stoll(command.words.at(0));
+    replica::Replica& replica = *ensemble_.server(id).replica;
+    if (!replica.is_log_idle()) return "waits for its disk";
+    const auto stopped = replica.stop();
+    return (stopped ? "stopped\n" : stopped.error().text + "\n") + crash(command);
   }
   std::string wipe(const test::Command& command) {
     for (const std::string& word : command.words) ensemble_.server(std::stoll(word)).files.wipe();
