@@ -309,9 +309,12 @@ void Leader::handle(LearnerHandler& learner, const QuorumPacket& packet) {
     case Stage::kPromising:
       return on_ack_epoch(learner, packet);
     case Stage::kNewLeader:
-      if (packet.type != PacketType::kAck || packet.zxid != Zxid::of(epoch_, 0))
-        return drop(learner.link(), "no ACK of NEWLEADER");
-      return on_new_leader_ack(learner);
+      if (packet.type != PacketType::kAck) return drop(learner.link(), "no ACK of NEWLEADER");
+      if (packet.zxid == Zxid::of(epoch_, 0)) return on_new_leader_ack(learner);
+      // The log thread of a Java follower (to 3.9.1) may overtake its answer to NEWLEADER. Were the
+      // link closed for that, it would log what it has just logged a second time.
+      if (packet.zxid.counter() == 0) return drop(learner.link(), "an ACK of another NEWLEADER");
+      return on_ack(learner, packet.zxid);
     case Stage::kUpToDate:
       return handle_in_broadcast(learner, packet);
     case Stage::kAccepted:
