@@ -131,7 +131,7 @@ void Journal::start(Install& task, SteadyTimeMs now) {
         storage::SnapshotWriter::Options{.directory = options_.directory.snapshots(),
                                          .zxid = {},
                                          .compression = options_.compression},
-        handles_);
+        handles_, /*is_fuzzy=*/true);  // a Java leader went on changing it while it sent it
   }
   if (!task.writer->has_more()) return replace_directory(task, now);
   is_task_busy_ = true;

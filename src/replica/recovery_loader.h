@@ -29,11 +29,14 @@ class RecoveryLoader final : public storage::RecoverySink {
     return std::move(configurations_);
   }
   // Transactions (and the snapshot itself) whose logged digest is not the tree's.
-  [[nodiscard]] std::uint64_t digest_mismatches() const { return digest_mismatches_; }
+  [[nodiscard]] std::uint64_t digest_mismatches() const {
+    return digest_mismatches_ + held_back_.value_or(0);
+  }
   [[nodiscard]] std::unique_ptr<state::State> finish() { return loader_.finish(); }
 
  private:
   void compare_snapshot_digest();
+  void compare_digest(const jute::Txn& txn, bool is_mismatch);
 
   const EntryForms forms_;
   state::OwnerRules rules_;
@@ -41,6 +44,9 @@ class RecoveryLoader final : public storage::RecoverySink {
   // The snapshot may be fuzzy: before this zxid is replayed digests mean nothing.
   std::optional<storage::SnapshotDigest> snapshot_digest_;
   std::uint64_t digest_mismatches_ = 0;
+  // A snapshot without a digest, such as a Java leader sends, may be fuzzy up to nobody knows
+  // where: what differs is an error only if nothing behind it agrees.
+  std::optional<std::uint64_t> held_back_;
   std::vector<consensus::Configuration> configurations_;
 };
 

@@ -39,11 +39,14 @@ std::vector<storage::SnapshotAcl> acls_of(const state::State& state) {
 }
 
 StateWriter::StateWriter(state::State& state, storage::SnapshotWriter::Options options,
-                         storage::FileHandleSource& handles)
+                         storage::FileHandleSource& handles, bool is_fuzzy)
     : file_(named_after(state, std::move(options)), handles),
       walk_(std::make_unique<state::SnapshotWalk>(state.tree())),
-      digest_{zxid_of(state), jute::kDigestVersion,
-              static_cast<std::int64_t>(state.tree().digest())} {
+      zxid_(zxid_of(state)) {
+  if (!is_fuzzy) {
+    digest_.zxid = zxid_;
+    digest_.digest = static_cast<std::int64_t>(state.tree().digest());
+  }
   file_.begin(sessions_of(state), acls_of(state));
 }
 

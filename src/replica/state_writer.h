@@ -17,9 +17,10 @@ namespace synod::replica {
 
 class StateWriter {
  public:
-  // The file's zxid is state.applied(). The state must outlive the writer.
+  // The file's zxid is state.applied(). The state must outlive the writer. With is_fuzzy the tree
+  // may hold more than its zxid says: its digest is written as unknown, as Java's servers do.
   StateWriter(state::State& state, storage::SnapshotWriter::Options options,
-              storage::FileHandleSource& handles);
+              storage::FileHandleSource& handles, bool is_fuzzy = false);
 
   [[nodiscard]] bool has_more() const { return walk_ != nullptr; }
   // The batch with the next slice; the last one ends with a flush.
@@ -28,11 +29,12 @@ class StateWriter {
   void stop() { walk_.reset(); }
   // How it ends is the caller's: publish(), release() or abandon().
   [[nodiscard]] storage::SnapshotWriter& file() { return file_; }
-  [[nodiscard]] Zxid zxid() const { return digest_.zxid; }
+  [[nodiscard]] Zxid zxid() const { return zxid_; }
 
  private:
   storage::SnapshotWriter file_;
   std::unique_ptr<state::SnapshotWalk> walk_;
+  Zxid zxid_;
   storage::SnapshotDigest digest_;
 };
 
