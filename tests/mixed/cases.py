@@ -6,7 +6,7 @@ Each case knows who must lead: of voters with equal logs the largest id does.
 import time
 
 from client import Client, create, read_tree, require_equal
-from ensemble import Ensemble, Failed
+from ensemble import Failed
 from load import Load
 
 COMPLAINTS = ("Digests are not matching", "digest differs", "carry a tree digest", "NullPointerException",
@@ -58,67 +58,64 @@ def started(ensemble, leads):
     return leader
 
 
-def mixed_operations(folder, kinds, leads, learner, count):
+def mixed_operations(ensemble, leads, learner, count):
     """`count` operations through all three; then every tree is equal, and nobody complained."""
-    with Ensemble(folder, kinds) as ensemble:
-        started(ensemble, leads)
-        load = Load([member.port for member in ensemble.members.values()], seed=leads)
-        load.run(count)
-        nodes = same_trees(ensemble, "after the load")
-        no_complaints(ensemble)
-        return f"{load.answered} operations answered ({load.failed} with an error), {nodes} nodes equal"
+    started(ensemble, leads)
+    load = Load([member.port for member in ensemble.members.values()], seed=leads)
+    load.run(count)
+    nodes = same_trees(ensemble, "after the load")
+    no_complaints(ensemble)
+    return f"{load.answered} operations answered ({load.failed} with an error), {nodes} nodes equal"
 
 
-def joins(folder, kinds, leads, learner, _):
+def joins(ensemble, leads, learner, _):
     """The learner misses little (DIFF), loses everything (SNAP), with a load running meanwhile."""
     said = []
-    with Ensemble(folder, kinds) as ensemble:
-        leader = started(ensemble, leads)
-        member = ensemble.members[learner]
-        grow(leader, 600, "/before")
-        member.kill()
-        grow(leader, 40, "/missed")
-        ensemble.start(learner)
-        ensemble.wait(learner)
-        same_trees(ensemble, "after DIFF")
-        said.append(expect(leader, member, "DIFF"))
-        member.kill()
-        member.wipe()
-        ensemble.start(learner)
-        ensemble.wait(learner)
-        same_trees(ensemble, "after SNAP")
-        said.append(expect(leader, member, "SNAP"))
-        Load([m.port for m in ensemble.members.values()], seed=7).run(1000)
-        same_trees(ensemble, "afterwards")
-        no_complaints(ensemble)
+    leader = started(ensemble, leads)
+    member = ensemble.members[learner]
+    grow(leader, 600, "/before")
+    member.kill()
+    grow(leader, 40, "/missed")
+    ensemble.start(learner)
+    ensemble.wait(learner)
+    same_trees(ensemble, "after DIFF")
+    said.append(expect(leader, member, "DIFF"))
+    member.kill()
+    member.wipe()
+    ensemble.start(learner)
+    ensemble.wait(learner)
+    same_trees(ensemble, "after SNAP")
+    said.append(expect(leader, member, "SNAP"))
+    Load([m.port for m in ensemble.members.values()], seed=7).run(1000)
+    same_trees(ensemble, "afterwards")
+    no_complaints(ensemble)
     return "; ".join(said)
 
 
-def truncated(folder, kinds, leads, learner, _):
+def truncated(ensemble, leads, learner, _):
     """A leader logs what nobody else has and dies; the others elect one of themselves; it comes back and drops it."""
-    with Ensemble(folder, kinds) as ensemble:
-        old = started(ensemble, leads)
-        grow(old, 600, "/before")
-        client = Client(old.port)
-        others = [m for m in ensemble.members.values() if m is not old]
-        for member in others:
-            member.kill()
-        for i in range(2):
-            client.send(create(f"/lost{i}"))
-        time.sleep(0.3)  # logged, and within the tick that the leader still believes in its quorum
-        old.kill()
-        client.drop()
-        ensemble.start(*[m.sid for m in others])
-        ensemble.wait(*[m.sid for m in others])
-        leader = ensemble.leader()
-        require(leader.sid == learner, f"server {leader.sid} leads, {learner} should")
-        ensemble.start(old.sid)
-        ensemble.wait(old.sid)
-        tree = read_tree(old.port)
-        require("/lost0" not in tree and "/before/599" in tree, "the lost proposals are still there")
-        same_trees(ensemble, "after TRUNC")
-        said = expect(leader, old, "TRUNC")
-        no_complaints(ensemble)
+    old = started(ensemble, leads)
+    grow(old, 600, "/before")
+    client = Client(old.port)
+    others = [m for m in ensemble.members.values() if m is not old]
+    for member in others:
+        member.kill()
+    for i in range(2):
+        client.send(create(f"/lost{i}"))
+    time.sleep(0.3)  # logged, and within the tick that the leader still believes in its quorum
+    old.kill()
+    client.drop()
+    ensemble.start(*[m.sid for m in others])
+    ensemble.wait(*[m.sid for m in others])
+    leader = ensemble.leader()
+    require(leader.sid == learner, f"server {leader.sid} leads, {learner} should")
+    ensemble.start(old.sid)
+    ensemble.wait(old.sid)
+    tree = read_tree(old.port)
+    require("/lost0" not in tree and "/before/599" in tree, "the lost proposals are still there")
+    same_trees(ensemble, "after TRUNC")
+    said = expect(leader, old, "TRUNC")
+    no_complaints(ensemble)
     return said
 
 
@@ -130,9 +127,9 @@ SAID = {"DIFF": ("Sending DIFF", "Getting a diff from the leader"),
 def expect(leader, learner, how):
     """What the Java side of the link logged says how the learner was brought up."""
     by_leader, by_learner = SAID[how]
-    if leader.kind == "java":
+    if leader.is_java:
         require(by_leader in leader.log, f"the Java leader did not say '{by_leader}'\n{leader.log[-2000:]}")
-    if learner.kind == "java":
+    if learner.is_java:
         require(by_learner in learner.log, f"the Java learner did not say '{by_learner}'\n{learner.log[-2000:]}")
     return how
 

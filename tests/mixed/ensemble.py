@@ -13,6 +13,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 SYNOD = os.environ.get("SYNOD_BIN", str(HERE.parent.parent / "build" / "release" / "synod"))
 # Java's TLS needs Netty's codecs, which Debian's zookeeper.jar forgets to name.
 JARS = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar:/usr/share/java/netty-codec.jar"
+# Kinds of Java's server, and their class paths. Debian has 3.8.0; who has a 3.9 says where.
+CLASS_PATHS = {"java": JARS, "java-3.9": os.environ.get("SYNOD_ZOOKEEPER_39", "")}
 START_SECONDS = 60
 
 sys.path.append(str(HERE.parent / "differential"))
@@ -61,10 +63,18 @@ class Member:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.quorum_port, self.election_port, self.port = free_ports(3)
         self.process, self.was_started = None, False
+        self.environment = {}  # besides ours
+
+    @property
+    def is_java(self):
+        return self.kind in CLASS_PATHS
 
     @property
     def line(self):
-        return f"server.{self.sid}=127.0.0.1:{self.quorum_port}:{self.election_port}:{self.role}"
+        return self.line_at(self.quorum_port)
+
+    def line_at(self, quorum_port):
+        return f"server.{self.sid}=127.0.0.1:{quorum_port}:{self.election_port}:{self.role}"
 
     @property
     def log(self):
@@ -83,12 +93,13 @@ class Member:
         cfg = self.folder / "zoo.cfg"
         cfg.write_text("".join(f"{key}={value}\n" for key, value in keys.items()) + "\n".join(lines) + "\n")
         flags = [f"-D{key}={value}" for key, value in {**PROPERTIES, **(properties or {})}.items()]
-        if self.kind == "java":
-            command = ["java", *self.java, *flags, "-cp", JARS, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(cfg)]
+        if self.is_java:
+            command = ["java", *self.java, *flags, "-cp", CLASS_PATHS[self.kind], "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(cfg)]
         else:
             command = [SYNOD, "serve", *flags, str(cfg)]
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                                            env={**os.environ, **self.environment})
 
     def mode(self):
         """leader, follower, observer; '' while it does not serve."""
@@ -122,7 +133,7 @@ class Member:
 
 
 class Ensemble:
-    """kinds: {sid: 'java' | 'synod'}; `java`: what its command line has before the class."""
+    """kinds: {sid: 'synod' | one of CLASS_PATHS}; `java`: what its command line has before the class."""
 
     def __init__(self, folder, kinds, config=None, properties=None, observers=(), java=JAVA_FOR_TESTS):
         self.config, self.properties = config or {}, properties or {}
@@ -135,10 +146,13 @@ class Ensemble:
         for member in self.members.values():
             member.kill()
 
+    def lines_for(self, sid):
+        """What this one's file says of the members."""
+        return [member.line for member in self.members.values()]
+
     def start(self, *sids):
-        lines = [member.line for member in self.members.values()]
         for sid in sids or self.members:
-            self.members[sid].start(lines, self.config, self.properties)
+            self.members[sid].start(self.lines_for(sid), self.config, self.properties)
 
     def wait(self, *sids, seconds=START_SECONDS):
         """Until these (all) serve."""

@@ -7,7 +7,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "mixed"))
 
 import subprocess
 
-from ensemble import JARS, PROPERTIES, SYNOD, ZOO_CFG, Ensemble, Failed, Member
+from ensemble import CLASS_PATHS, PROPERTIES, SYNOD, ZOO_CFG, Ensemble, Failed, Member
 
 CONFIG = {**ZOO_CFG, "tickTime": 500, "initLimit": 10, "syncLimit": 4, "reconfigEnabled": "true"}
 
@@ -19,6 +19,7 @@ class Server(Member):
         super().__init__(sid, kind, folder, role)
         self.config = {**CONFIG, **(config or {})}
         self.cfg = self.folder / "zoo.cfg"
+        self.prefix = []  # of its command line
 
     @property
     def line(self):
@@ -40,9 +41,9 @@ class Server(Member):
         if not self.cfg.exists():
             self.configure(lines)
         flags = [f"-D{key}={value}" for key, value in PROPERTIES.items()]
-        if self.kind == "java":
-            command = ["java", *self.java, *flags, "-cp", JARS, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.cfg)]
+        if self.is_java:
+            command = ["java", *self.java, *flags, "-cp", CLASS_PATHS[self.kind], "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.cfg)]
         else:
             command = [SYNOD, "serve", *flags, str(self.cfg)]
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+            self.process = subprocess.Popen([*self.prefix, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
