@@ -1,7 +1,9 @@
 """Members of an ensemble, Java's and ours: each a process with its own directory, on loopback."""
 
+import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -35,15 +37,21 @@ class Failed(Exception):
     """The test's verdict, or a member that does not run."""
 
 
+given_ports = set()
+
+
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Below the range that outgoing connections use: who dials a server that is down, or no server, would in time get its port as
+    his own, and connect to himself. None is given twice."""
+    found = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            if port not in given_ports:
+                given_ports.add(port)
+                found.append(port)
+    return found
 
 
 def four_letters(port, word):
