@@ -18,7 +18,7 @@ endif()
 
 set(SYNOD_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them")
 if(SYNOD_SANITIZE)
-  # Compiling takes longer than running does: with -O2 the half again.
+  # Compiling takes longer than running does, and with -O2 half as long again.
   string(REPLACE "-O2" "-O1" CMAKE_CXX_FLAGS_RELWITHDEBINFO "${CMAKE_CXX_FLAGS_RELWITHDEBINFO}")
   add_compile_options(-fsanitize=${SYNOD_SANITIZE} -fno-sanitize-recover=all
                       -fno-omit-frame-pointer)

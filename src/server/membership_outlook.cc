@@ -60,14 +60,14 @@ Standing ask_one(const Member& member, Zxid baseline) {
   return standing;
 }
 
+}  // namespace
+
 std::string names_of(const std::vector<ServerId>& servers) {
   std::string names;
   for (const ServerId server : servers)
     names += fmt::format("{}server.{}", names.empty() ? "" : ", ", server.value);
   return names;
 }
-
-}  // namespace
 
 Standings ask_standings(const Membership& membership, Zxid baseline,
                         const consensus::Servers& awaited, milliseconds patience) {

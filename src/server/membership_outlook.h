@@ -41,4 +41,7 @@ using Standings = std::map<ServerId, Standing>;
 
 [[nodiscard]] std::string table_of(const Standings& standings);
 
+// "server.1, server.4"
+[[nodiscard]] std::string names_of(const std::vector<ServerId>& servers);
+
 }  // namespace synod::server

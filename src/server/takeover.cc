@@ -30,13 +30,6 @@ std::pair<int, int> release_of(std::string_view version) {
   return release;
 }
 
-std::string listed(const std::vector<ServerId>& servers) {
-  std::string text;
-  for (const ServerId server : servers)
-    text += fmt::format("{}server.{}", text.empty() ? "" : ", ", server.value);
-  return text;
-}
-
 // Observers cost least when they are away; the leader's going means an election.
 auto rank_of(const Survey& survey, ServerId server) {
   const bool leads = survey.servers.at(server).mode == "leader";
@@ -117,7 +110,7 @@ void note_words(const Survey& survey, TakeoverPlan& plan) {
     plan.notes.push_back(fmt::format(
         "{}: 4lw.commands.whitelist lacks hash, so that trees have to be read node by node to "
         "compare them. With hash,conf,mntr in it they are compared while they change",
-        listed(mute)));
+        names_of(mute)));
 }
 
 std::string away_text(const Survey& survey, const std::vector<ServerId>& away,
