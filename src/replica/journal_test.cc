@@ -8,6 +8,7 @@
 #include "replica/entry_forms.h"
 #include "storage/memory_files.h"
 #include "storage/purge.h"
+#include "storage/recovery.h"
 
 namespace synod::replica {
 namespace {
@@ -64,6 +65,40 @@ class JournalTest : public testing::Test {
 TEST_F(JournalTest, ATreeIsInstalled) {
   begin_install();
   EXPECT_THAT(settle(), ElementsAre("installed"));
+}
+
+// What a snapshot says of its digest.
+struct DigestOf final : storage::RecoverySink {
+  void reset() override {}
+  void session(SessionId /*id*/, std::int32_t /*timeout_ms*/) override {}
+  void acl(std::int64_t /*id*/, jute::AclList /*list*/) override {}
+  Result<void> node(std::string_view /*path*/, const storage::NodeImage& /*node*/) override {
+    return {};
+  }
+  void snapshot_loaded(Zxid zxid, std::optional<storage::SnapshotDigest> digest) override {
+    loaded = zxid;
+    said = digest;
+  }
+  void txn(const jute::Txn& /*txn*/, BytesView /*body*/) override {}
+
+  Zxid loaded;
+  std::optional<storage::SnapshotDigest> said;
+};
+
+// A Java leader goes on changing its tree while it sends it: what arrived has more in it than its
+// zxid says, and a digest of that would be wrong at every start from then on.
+TEST_F(JournalTest, AnInstalledTreeHasNoDigest) {
+  const jute::TxnHeader header{
+      .client_id = {7}, .zxid = Zxid::of(1, 5), .type = jute::OpCode::kCreateSession};
+  const Bytes entry = jute::encode_txn(header, jute::CreateSessionTxn{1}, std::nullopt);
+  auto state = std::make_unique<state::State>(state::OwnerRules{});
+  state->apply(*jute::decode_txn(entry));
+  journal_->install(std::move(state));
+  EXPECT_THAT(settle(), ElementsAre("installed"));
+  DigestOf sink;
+  ASSERT_TRUE(storage::recover(files_, directory_, {}, sink));
+  EXPECT_EQ(sink.loaded, Zxid::of(1, 5));
+  EXPECT_EQ(sink.said, std::nullopt);
 }
 
 // The one who takes the tree goes on with another leader's entries at once.
