@@ -492,7 +492,8 @@ int run(int argc, const char* const* argv) {
     std::ranges::reverse(line.arguments);  // as the library wants them
     app.parse(std::move(line.arguments));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+    constexpr int kBadUse = 2;  // as every command's help says; the library has a number an error
+    return app.exit(error) == 0 ? 0 : kBadUse;
   }
   return action();
 }

@@ -261,6 +261,8 @@ def commands(folder, scale, kind):
         fleet.begin(1, 2, 3)
         shown = fleet.command("reconfig")
         require(shown.returncode == 0 and fleet.servers[2].line in shown.stdout and "in step" in shown.stdout, f"it shows {shown}")
+        misspelt = fleet.run("reconfig", "--ad", "x")
+        require(misspelt.returncode == 2 and "--ad" in misspelt.stderr, f"a misspelt option: {misspelt}")
         absent = "server.8=127.0.0.1:1:2:participant;127.0.0.1:3"
         foretold = fleet.command("reconfig", "--add", absent, "--remove", "1,2", "--dry-run", "--wait", "1")
         require(foretold.returncode == 1 and "would be refused" in foretold.stderr and "server.8" in foretold.stderr, f"it foretells {foretold}")
