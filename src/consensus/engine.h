@@ -60,8 +60,8 @@ struct Instance {
 // dials), replicas even ones (what was accepted).
 using LinkId = StrongId<struct LinkIdTag>;
 
-// Which of a server's two ports a link leads to. Engines of our own use kQuorum only.
-enum class Port : std::uint8_t { kElection, kQuorum };
+// Which of a server's ports a link leads to. Engines of our own use kQuorum only.
+enum class Port : std::uint8_t { kElection, kQuorum, kObserverMaster };
 
 struct Endpoint {
   std::string host;  // a name or an address; resolved anew at every dial

@@ -29,6 +29,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::size_t memory_entries = 500;  // the bounds of the engine's memory; for who makes the engines
   std::uint32_t first_counter = 1;   // likewise
+  bool has_observer_masters = false;                // likewise
   std::int64_t min_delay_ms = 1, max_delay_ms = 1;  // of a link
   std::int64_t min_flush_ms = 1, max_flush_ms = 1;
   bool is_log_kept = true;  // false: the log on disk is never there to be read

@@ -23,7 +23,7 @@ constexpr std::uint32_t kRollOverNow = kLastCounter - 0x10000;
 
 }  // namespace
 
-Leader::Leader(Shared& shared) : shared_(&shared) {}
+Leader::Leader(Shared& shared) : shared_(&shared), learners_(shared) {}
 
 // ---- discovery --------------------------------------------------------------------------------
 
@@ -46,34 +46,16 @@ void Leader::enter(Phase phase) {
 }
 
 void Leader::on_learner_info(LearnerHandler& learner, const QuorumPacket& packet) {
-  const bool is_observer = packet.type == PacketType::kObserverInfo;
-  const auto info = decode_learner_info(packet.data.value_or(""));
-  if ((!is_observer && packet.type != PacketType::kFollowerInfo) || !info)
-    return drop(learner.link(), "it does not say who it is");
-  if (info->protocol_version < LearnerInfo::kProtocolVersion)
-    return drop(learner.link(), "it speaks a protocol older than ZooKeeper 3.4");
-  if (info->server == shared_->options.self) return drop(learner.link(), "it claims our number");
-  // An accepted epoch of -1 is what a server without memory says.
-  const std::int64_t accepted_epoch = packet.zxid.value >> 32;
-  learner.registered(info->server, is_observer, accepted_epoch >= 0);
+  const auto info = learners_.take_info(learner, packet);
+  if (!info) return;
   if (info->config_version > members().decided().version &&
       !is_mutated(Mutation::kZabLeadsWhoKnowsMore))
     return refuse_newer_configuration(learner);
-  replace_older_link(learner);
-  on_epoch_heard(learner, accepted_epoch);
+  if (learners_.drop_older_link(learner)) std::erase(accepted_, learner.server());
+  on_epoch_heard(learner, packet.zxid.value >> 32);
 }
 
-// A server has one link: an older one is what is left of a break that we have not noticed.
-void Leader::replace_older_link(const LearnerHandler& learner) {
-  for (const auto& [link, other] : handlers_) {
-    if (link == learner.link() || other.stage() == Stage::kGreeting) continue;
-    if (other.server() != learner.server()) continue;
-    std::erase(accepted_, other.server());
-    return drop(link, "the same server opened a newer one");
-  }
-}
-
-void Leader::on_epoch_heard(const LearnerHandler& learner, std::int64_t accepted_epoch) {
+void Leader::on_epoch_heard(LearnerHandler& learner, std::int64_t accepted_epoch) {
   shared_->epoch_heard = std::max(shared_->epoch_heard, accepted_epoch);
   if (phase_ == Phase::kDiscovery) {
     epoch_ = static_cast<std::uint32_t>(std::max<std::int64_t>(epoch_, shared_->epoch_heard + 1));
@@ -86,7 +68,7 @@ void Leader::on_epoch_heard(const LearnerHandler& learner, std::int64_t accepted
     end(fmt::format("server {} has promised epoch {:#x}: a later one is opened",
                     learner.server().value, accepted_epoch));
   } else if (phase_ != Phase::kSavingAccepted) {
-    handlers_.at(learner.link()).send_leader_info(epoch_);
+    learner.send_leader_info(epoch_);
   }
 }
 
@@ -100,7 +82,7 @@ void Leader::epochs_saved() {
   if (phase_ == Phase::kSavingAccepted) {
     enter(Phase::kPromises);
     add_to(promised_, shared_->options.self);
-    for (auto& [link, learner] : handlers_)
+    for (auto& [link, learner] : learners_)
       if (learner.stage() == Stage::kRegistered) learner.send_leader_info(epoch_);
     if (have_promised()) promises_complete();
   } else if (phase_ == Phase::kSavingCurrent) {
@@ -110,13 +92,13 @@ void Leader::epochs_saved() {
 
 void Leader::on_ack_epoch(LearnerHandler& learner, const QuorumPacket& packet) {
   if (packet.type != PacketType::kAckEpoch || packet.data.value_or("").size() < 4)
-    return drop(learner.link(), "no ACKEPOCH");
+    return learners_.drop(learner.link(), "no ACKEPOCH");
   const std::int32_t payload = jute::Reader(*packet.data).i32();
   learner.promised(packet.zxid);
   // -1: the promise was made on an earlier link, and counted then or not at all.
   if (phase_ == Phase::kPromises && payload != -1) {
     if (is_ahead(static_cast<std::uint32_t>(payload), packet.zxid))
-      return drop(learner.link(), "it is ahead of us: it should lead");
+      return learners_.drop(learner.link(), "it is ahead of us: it should lead");
     if (learner.counts() && packet.zxid.value >= 0) add_to(promised_, learner.server());
     if (have_promised()) return promises_complete();
   }
@@ -146,7 +128,7 @@ void Leader::synchronise() {
   enter(Phase::kSynchronization);
   give_first_version();
   add_to(accepted_, shared_->options.self);
-  for (auto& [link, learner] : handlers_)
+  for (auto& [link, learner] : learners_)
     if (learner.stage() == Stage::kPromised) learner.sync(epoch_);
   if (members().is_quorum(accepted_)) established();
 }
@@ -169,7 +151,7 @@ void Leader::established() {
                        .leader = shared_->options.self,
                        .epoch = epoch_,
                        .is_serving = !is_left_out});
-  for (auto& [link, learner] : handlers_)
+  for (auto& [link, learner] : learners_)
     if (learner.stage() == Stage::kAccepted) learner.send_up_to_date();
   if (is_left_out) end("a change of the membership that was inherited leaves this server out");
 }
@@ -187,7 +169,7 @@ void Leader::propose(Entry entry) {
   proposed_ = entry.zxid;
   packet_.clear();
   append_packet(packet_, {.type = PacketType::kProposal, .zxid = entry.zxid, .data = *entry.bytes});
-  for (auto& [link, learner] : handlers_) {
+  for (auto& [link, learner] : learners_) {
     if (!learner.is_forwarded() || learner.is_observer()) continue;
     learner.send_encoded(packet_);
     learner.proposal_sent(entry.zxid);
@@ -207,7 +189,8 @@ void Leader::durable() {
 // An ACK covers everything before it: they come in order, and each after its flush.
 void Leader::on_ack(LearnerHandler& learner, Zxid zxid) {
   if (zxid.counter() == 0) return;  // of NEWLEADER, again after UPTODATE
-  if (zxid > proposed_) return drop(learner.link(), "it acknowledges what was never proposed");
+  if (zxid > proposed_)
+    return learners_.drop(learner.link(), "it acknowledges what was never proposed");
   learner.acknowledged(zxid);
   if (zxid > shared_->journal.committed()) commit_what_a_quorum_has();
 }
@@ -241,7 +224,7 @@ void Leader::commit(Zxid up_to, std::optional<ServerId> designated) {
 void Leader::note_acks() {
   acks_.clear();
   acks_.push_back({self_acked_, shared_->options.self});
-  for (const auto& [link, learner] : handlers_)
+  for (const auto& [link, learner] : learners_)
     if (learner.is_up_to_date() && learner.counts())
       acks_.push_back({learner.acked(), learner.server()});
   std::ranges::sort(acks_, [](const Ack& a, const Ack& b) { return a.zxid > b.zxid; });
@@ -266,10 +249,10 @@ Zxid Leader::committable() {
 }
 
 void Leader::announce_commit(const Entry& entry) {
-  for (auto& [link, learner] : handlers_) {
+  for (auto& [link, learner] : learners_) {
     if (!learner.is_forwarded()) continue;
     if (learner.is_observer())
-      learner.send({.type = PacketType::kInform, .zxid = entry.zxid, .data = *entry.bytes});
+      learner.inform(entry);
     else
       learner.send({.type = PacketType::kCommit, .zxid = entry.zxid});
   }
@@ -287,18 +270,12 @@ void Leader::roll_over_when_due() {
 // ---- what learners send -----------------------------------------------------------------------
 
 void Leader::received(LinkId link, BytesView bytes) {
-  const auto found = handlers_.find(link);
-  if (found == handlers_.end()) return;
-  found->second.heard();
   if (phase_ == Phase::kHandingOver) return;  // nobody is answered any more
-  found->second.reader().feed(bytes);
-  // Handling a packet may drop the link.
-  for (auto at = found; at != handlers_.end() && !ended_ && phase_ != Phase::kHandingOver;
-       at = handlers_.find(link)) {
-    const auto packet = at->second.reader().next();
-    if (!packet) return drop(link, std::string(packet.error().what));
-    if (!*packet) return;
-    handle(at->second, **packet);
+  learners_.feed(link, bytes);
+  while (!ended_ && phase_ != Phase::kHandingOver) {
+    const auto packet = learners_.next_packet(link);
+    if (!packet) return;
+    handle(*learners_.find(link), *packet);
   }
 }
 
@@ -309,11 +286,13 @@ void Leader::handle(LearnerHandler& learner, const QuorumPacket& packet) {
     case Stage::kPromising:
       return on_ack_epoch(learner, packet);
     case Stage::kNewLeader:
-      if (packet.type != PacketType::kAck) return drop(learner.link(), "no ACK of NEWLEADER");
+      if (packet.type != PacketType::kAck)
+        return learners_.drop(learner.link(), "no ACK of NEWLEADER");
       if (packet.zxid == Zxid::of(epoch_, 0)) return on_new_leader_ack(learner);
       // The log thread of a Java follower (to 3.9.1) may overtake its answer to NEWLEADER. Were the
       // link closed for that, it would log what it has just logged a second time.
-      if (packet.zxid.counter() == 0) return drop(learner.link(), "an ACK of another NEWLEADER");
+      if (packet.zxid.counter() == 0)
+        return learners_.drop(learner.link(), "an ACK of another NEWLEADER");
       return on_ack(learner, packet.zxid);
     case Stage::kUpToDate:
       return handle_in_broadcast(learner, packet);
@@ -324,7 +303,7 @@ void Leader::handle(LearnerHandler& learner, const QuorumPacket& packet) {
     case Stage::kRegistered:
     case Stage::kPromised:
     case Stage::kSyncing:
-      return drop(learner.link(), fmt::format("{} out of place", name_of(packet.type)));
+      return learners_.drop(learner.link(), fmt::format("{} out of place", name_of(packet.type)));
   }
 }
 
@@ -339,7 +318,7 @@ void Leader::handle_in_broadcast(LearnerHandler& learner, const QuorumPacket& pa
     case PacketType::kRevalidate:
       return deliver(learner.link(), ServiceMessage::Kind::kRevalidate, packet);
     default:
-      return drop(learner.link(), fmt::format("{} from a learner", name_of(packet.type)));
+      return learners_.drop(learner.link(), fmt::format("{} from a learner", name_of(packet.type)));
   }
 }
 
@@ -351,12 +330,7 @@ void Leader::deliver(LinkId from, ServiceMessage::Kind kind, const QuorumPacket&
 }
 
 void Leader::send_to_learner(LinkId link, const ServiceMessage& message) {
-  const auto found = handlers_.find(link);
-  if (found == handlers_.end() || !found->second.is_up_to_date()) return;
-  if (message.kind == ServiceMessage::Kind::kRevalidated)
-    found->second.send({.type = PacketType::kRevalidate, .zxid = kNoZxid, .data = message.data});
-  else if (message.kind == ServiceMessage::Kind::kSynced)
-    found->second.send({.type = PacketType::kSync, .zxid = Zxid{0}});
+  if (LearnerHandler* learner = learners_.find(link)) learner->answer(message);
 }
 
 // ---- signs of life ----------------------------------------------------------------------------
@@ -368,7 +342,7 @@ void Leader::tick() {
     end("no quorum of followers got in step in time");
   if (ended_ || shared_->now < next_ping_) return;
   next_ping_ = {shared_->now.value + std::max<std::int64_t>(shared_->options.tick_ms / 2, 1)};
-  close_overdue();
+  learners_.drop_overdue();
   if (std::exchange(is_quorum_checked_next_, !is_quorum_checked_next_)) check_quorum();
   if (!ended_) ping_all();
 }
@@ -376,17 +350,6 @@ void Leader::tick() {
 SteadyTimeMs Leader::next_deadline() const {
   if (phase_ == Phase::kHandingOver) return phase_deadline_;
   return phase_ == Phase::kBroadcast ? next_ping_ : std::min(next_ping_, phase_deadline_);
-}
-
-void Leader::close_overdue() {
-  std::vector<std::pair<LinkId, std::string>> late;
-  for (const auto& [link, learner] : handlers_)
-    if (const auto what = learner.overdue())
-      late.emplace_back(link, fmt::format("server {}: {}", learner.server().value, *what));
-  for (auto& [link, reason] : late) {
-    shared_->outbox.warn(fmt::format("closing a learner: {}", reason));
-    drop(link, std::move(reason));
-  }
 }
 
 void Leader::check_quorum() {
@@ -400,7 +363,7 @@ void Leader::check_quorum() {
 }
 
 void Leader::ping_all() {
-  for (auto& [link, learner] : handlers_) {
+  for (auto& [link, learner] : learners_) {
     learner.ping(proposed_);
     // Who came up to date since the round began can confirm it just as well.
     if (!round_.empty() && learner.is_up_to_date() && !learner.is_in_round()) learner.enter_round();
@@ -416,34 +379,9 @@ void Leader::on_ping_reply(LearnerHandler& learner, const QuorumPacket& packet) 
 
 // ---- links ------------------------------------------------------------------------------------
 
-void Leader::accepted(LinkId link) { handlers_.emplace(link, LearnerHandler(*shared_, link)); }
-
 void Leader::unlinked(LinkId link) {
-  handlers_.erase(link);
+  learners_.unlinked(link);
   if (phase_ == Phase::kHandingOver) end_when_all_have_left();
-}
-
-void Leader::drop(LinkId link, std::string reason) {
-  const auto found = handlers_.find(link);
-  SYNOD_ASSERT(found != handlers_.end());
-  found->second.flush();
-  handlers_.erase(found);
-  shared_->outbox.close(link, std::move(reason));
-}
-
-void Leader::log_read(LinkId link, std::optional<std::vector<Entry>> entries, bool is_end) {
-  const auto found = handlers_.find(link);
-  if (found == handlers_.end()) return;
-  found->second.log_read(std::move(entries), is_end);
-  if (auto failure = found->second.take_failure()) drop(link, std::move(*failure));
-}
-
-void Leader::close_links() {
-  while (!handlers_.empty()) drop(handlers_.begin()->first, "this server does not lead any more");
-}
-
-void Leader::flush() {
-  for (auto& [link, learner] : handlers_) learner.flush();
 }
 
 void Leader::end(std::string reason) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "consensus/engine.h"
 #include "consensus/membership.h"
 #include "consensus/zab/learner_handler.h"
+#include "consensus/zab/learner_links.h"
 #include "consensus/zab/packets.h"
 #include "consensus/zab/shared.h"
 
@@ -27,16 +27,18 @@ class Leader {
   [[nodiscard]] const std::optional<std::string>& ended() const { return ended_; }
   // Who leads from then on; nothing: an election tells.
   [[nodiscard]] std::optional<ServerId> successor() const { return successor_; }
-  void close_links();
+  void close_links() { learners_.drop_all("this server does not lead any more"); }
 
   void tick();
   [[nodiscard]] SteadyTimeMs next_deadline() const;
 
   void durable();
   void epochs_saved();
-  void log_read(LinkId link, std::optional<std::vector<Entry>> entries, bool is_end);
+  void log_read(LinkId link, std::optional<std::vector<Entry>> entries, bool is_end) {
+    learners_.log_read(link, std::move(entries), is_end);
+  }
 
-  void accepted(LinkId link);
+  void accepted(LinkId link) { learners_.accepted(link); }
   void unlinked(LinkId link);
   void received(LinkId link, BytesView bytes);
 
@@ -47,7 +49,7 @@ class Leader {
   [[nodiscard]] std::optional<std::string> why_not(const Membership& next) const;
 
   // Once a turn, before its effects are taken: proposals to one learner leave in one piece.
-  void flush();
+  void flush() { learners_.flush(); }
 
  private:
   enum class Phase : std::uint8_t {
@@ -59,13 +61,11 @@ class Leader {
     kBroadcast,
     kHandingOver,  // a change left this server out: its followers leave for the successor
   };
-  using Handlers = std::map<LinkId, LearnerHandler>;
 
   // ---- to an established leader
   void enter(Phase phase);
   void on_learner_info(LearnerHandler& learner, const QuorumPacket& packet);
-  void replace_older_link(const LearnerHandler& learner);
-  void on_epoch_heard(const LearnerHandler& learner, std::int64_t accepted_epoch);
+  void on_epoch_heard(LearnerHandler& learner, std::int64_t accepted_epoch);
   void epoch_found();
   void on_ack_epoch(LearnerHandler& learner, const QuorumPacket& packet);
   [[nodiscard]] bool is_ahead(std::uint32_t current_epoch, Zxid last_logged) const;
@@ -108,19 +108,17 @@ class Leader {
   // ---- signs of life
   void ping_all();
   void check_quorum();
-  void close_overdue();
   void on_ping_reply(LearnerHandler& learner, const QuorumPacket& packet);
   void start_round();
   void check_round();
 
-  void drop(LinkId link, std::string reason);
   void end(std::string reason);
 
   Shared* shared_;
   Phase phase_ = Phase::kDiscovery;
   SteadyTimeMs phase_deadline_;
   std::optional<std::string> ended_;
-  Handlers handlers_;
+  LearnerLinks learners_;
 
   std::uint32_t epoch_ = 0;
   std::pair<std::uint32_t, Zxid>

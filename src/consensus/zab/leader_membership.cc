@@ -19,7 +19,7 @@ bool Leader::votes(const LearnerHandler& learner) const {
 void Leader::refuse_newer_configuration(const LearnerHandler& learner) {
   if (votes(learner) && members().can_change() && phase_ != Phase::kBroadcast)
     end(fmt::format("server {} knows of a newer membership", learner.server().value));
-  drop(learner.link(), "its configuration is newer than ours");
+  learners_.drop(learner.link(), "its configuration is newer than ours");
 }
 
 // Version 0 is what files say that nobody has changed: the first epoch gives it one.
@@ -52,7 +52,7 @@ ServerId Leader::designated_leader(Zxid change) const {
   const ServerId self = shared_->options.self;
   if (may_go_on()) return self;
   const LearnerHandler* best = nullptr;
-  for (const auto& [link, learner] : handlers_) {
+  for (const auto& [link, learner] : learners_) {
     if (!learner.is_up_to_date() || !learner.counts() || learner.acked() < change) continue;
     if (members().newest().weight(learner.server()) == 0) continue;
     if (best == nullptr || learner.acked() > best->acked()) best = &learner;
@@ -70,16 +70,14 @@ bool Leader::may_go_on() const {
          before->second.quorum == next.members.at(self).quorum;
 }
 
-// long designatedLeader; to observers, who have not seen it yet, with the transaction behind it.
+// long designatedLeader; observers have not seen the transaction yet and get it as well.
 void Leader::announce_change(const Entry& entry, ServerId designated) {
   Bytes news;
   jute::Writer(news).i64(designated.value);
-  const Bytes news_and_entry = news + *entry.bytes;
-  for (auto& [link, learner] : handlers_) {
+  for (auto& [link, learner] : learners_) {
     if (!learner.is_forwarded()) continue;
     if (learner.is_observer())
-      learner.send(
-          {.type = PacketType::kInformAndActivate, .zxid = entry.zxid, .data = news_and_entry});
+      learner.inform(entry, designated);
     else
       learner.send({.type = PacketType::kCommitAndActivate, .zxid = entry.zxid, .data = news});
   }
@@ -103,7 +101,7 @@ void Leader::hand_over(ServerId designated) {
 
 void Leader::end_when_all_have_left() {
   const bool is_anybody_left = std::ranges::any_of(
-      handlers_, [](const auto& handler) { return handler.second.is_forwarded(); });
+      learners_, [](const auto& handler) { return handler.second.is_forwarded(); });
   if (is_anybody_left && shared_->now < phase_deadline_) return;
   end(fmt::format("the membership has changed, and server {} leads", successor_->value));
 }
@@ -117,7 +115,7 @@ bool Leader::is_quorum_of_all(const Servers& servers) const {
 // Who is to observe from the last change on is about to leave, and comes again as one.
 Servers Leader::in_step() const {
   Servers servers{shared_->options.self};
-  for (const auto& [link, learner] : handlers_)
+  for (const auto& [link, learner] : learners_)
     if (learner.is_up_to_date() && learner.counts() && learner.is_in_touch() &&
         !members().is_observer(learner.server()))
       add_to(servers, learner.server());
@@ -139,10 +137,10 @@ std::optional<std::string> Leader::why_not(const Membership& next) const {
 }
 
 std::string Leader::what_lacks(ServerId server) const {
-  const auto found = std::ranges::find_if(handlers_, [&](const auto& handler) {
+  const auto found = std::ranges::find_if(learners_, [&](const auto& handler) {
     return handler.second.stage() != Stage::kGreeting && handler.second.server() == server;
   });
-  if (found == handlers_.end()) return "is not connected";
+  if (found == learners_.end()) return "is not connected";
   const LearnerHandler& learner = found->second;
   if (learner.is_observer() || members().is_observer(server))
     return "is an observer, which acknowledges nothing before the change";

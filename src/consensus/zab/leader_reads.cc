@@ -18,7 +18,7 @@ void Leader::read_index(std::uint64_t token) {
 
 void Leader::start_round() {
   round_ = std::exchange(waiting_, {});
-  for (auto& [link, learner] : handlers_) {
+  for (auto& [link, learner] : learners_) {
     if (!learner.is_up_to_date() || !learner.counts()) continue;
     learner.ping(proposed_);
     learner.enter_round();
@@ -29,13 +29,13 @@ void Leader::start_round() {
 void Leader::check_round() {
   counted_.clear();
   add_to(counted_, shared_->options.self);
-  for (const auto& [link, learner] : handlers_)
+  for (const auto& [link, learner] : learners_)
     if (learner.has_confirmed() && learner.counts()) add_to(counted_, learner.server());
   if (!members().is_quorum(counted_)) return;
   for (const PendingRead& read : round_)
     shared_->outbox.add(effect::ReadIndex{read.token, read.committed});
   round_.clear();
-  for (auto& [link, learner] : handlers_) learner.leave_round();
+  for (auto& [link, learner] : learners_) learner.leave_round();
   if (!waiting_.empty()) start_round();
 }
 

@@ -13,8 +13,6 @@
 namespace synod::consensus::zab {
 namespace {
 
-constexpr int kMaxDials = 5;
-
 // Bugs that leave holes are caught at the next learner at the latest, unless it looks away as well.
 bool are_gaps_overlooked() {
   return is_mutated(Mutation::kGapInDiff) || is_mutated(Mutation::kHoleInHistory) ||
@@ -23,88 +21,16 @@ bool are_gaps_overlooked() {
 
 }  // namespace
 
-Learner::Learner(Shared& shared, ServerId leader) : shared_(&shared), leader_(leader) {}
+Learner::Learner(Shared& shared, ServerId leader) : shared_(&shared), leader_(leader) {
+  if (!is_observing() && shared.options.observer_master_port != 0) observers_.emplace(shared);
+}
 
 bool Learner::is_observing() const { return shared_->status.role == Role::kObserving; }
 
-// ---- the link ---------------------------------------------------------------------------------
-
-void Learner::start() {
-  const Options& options = shared_->options;
-  give_up_dialling_at_ =
-      shared_->after_ticks(options.connect_limit > 0 ? options.connect_limit : options.init_limit);
-  dial();
-}
-
-void Learner::dial() {
-  redial_at_.reset();
-  const JointMembership members = shared_->members();
-  const Member* member = members.find(leader_);
-  if (member == nullptr) return end(fmt::format("server {} is not a member", leader_.value));
-  ++dials_;
-  link_ = shared_->outbox.dial(leader_, Port::kQuorum, member->quorum);
-}
-
-void Learner::linked(LinkId link) {
-  if (link != link_ || stage_ != Stage::kDialling) return;
-  stage_ = Stage::kRegistering;
-  heard_at_ = shared_->now;
-  const Journal& journal = shared_->journal;
-  const Bytes info = encode_learner_info(
-      {.server = shared_->options.self, .config_version = shared_->members().decided().version});
-  // Without memory nothing is known of earlier promises: epoch -1.
-  const Zxid promised =
-      journal.has_memory() ? Zxid::of(journal.accepted_epoch(), 0) : Zxid::of(0xffffffff, 0);
-  send({.type = is_observing() ? PacketType::kObserverInfo : PacketType::kFollowerInfo,
-        .zxid = promised,
-        .data = info});
-}
-
-void Learner::unlinked(LinkId link) {
-  if (link != link_) return;
-  link_.reset();
-  if (stage_ != Stage::kDialling) return end("the link to the leader broke");
-  // Elected, but perhaps not aware of it yet.
-  if (dials_ >= kMaxDials) return end("the leader cannot be reached");
-  redial_at_ = SteadyTimeMs{shared_->now.value + shared_->options.redial_ms};
-}
-
-void Learner::close_links() {
-  if (link_) shared_->outbox.close(*link_);
-  link_.reset();
-}
-
-void Learner::tick() {
-  if (redial_at_ && shared_->now >= *redial_at_) return dial();
-  const auto deadline = next_deadline();
-  if (!deadline || shared_->now < *deadline || redial_at_) return;
-  end(stage_ == Stage::kDialling ? "the leader cannot be reached in time"
-                                 : "nothing is heard of the leader");
-}
-
-std::optional<SteadyTimeMs> Learner::next_deadline() const {
-  const Options& options = shared_->options;
-  switch (stage_) {
-    case Stage::kDialling:
-      return redial_at_ ? *redial_at_ : give_up_dialling_at_;
-    case Stage::kCutting:
-    case Stage::kInstalling:
-      return std::nullopt;  // it is our turn, or the link's
-    case Stage::kRegistering:
-    case Stage::kPromising:
-    case Stage::kPromised:
-    case Stage::kCatchingUp:
-      return SteadyTimeMs{heard_at_.value + options.init_limit * options.tick_ms};
-    case Stage::kAccepting:
-    case Stage::kAccepted:
-    case Stage::kUpToDate:
-      return SteadyTimeMs{heard_at_.value + options.sync_limit * options.tick_ms};
-  }
-  return std::nullopt;
-}
-
 void Learner::received(LinkId link, BytesView bytes) {
-  if (link != link_ || ended_) return;
+  if (ended_) return;
+  if (observers_ && observers_->owns(link)) return serve_observer(link, bytes);
+  if (link != link_) return;
   heard_at_ = shared_->now;
   if (!takes_packets()) {
     held_.append(bytes);
@@ -220,7 +146,7 @@ void Learner::was_cut() {
 // The leader knows our promise and where our log ends. Coming again we give it as -1, and it sends
 // its tree.
 void Learner::ask_for_tree() {
-  close_links();
+  close_link();
   reader_ = PacketReader();
   held_.clear();
   promise_ = -1;
@@ -293,6 +219,7 @@ void Learner::on_up_to_date() {
     status.epoch = epoch_;
     status.is_serving = true;
     shared_->set_status(status);
+    if (observers_) observers_->start();
   }
   send_due_acks();
 }
@@ -316,7 +243,7 @@ void Learner::handle_in_stream(const QuorumPacket& packet) {
       return on_proposal(packet.zxid, packet.data.value_or(""));
     case PacketType::kCommitAndActivate:
       note_designated(packet.data.value_or(""));
-      [[fallthrough]];
+      return on_commit(packet.zxid, designated_);
     case PacketType::kCommit:
       return on_commit(packet.zxid);
     case PacketType::kInform:
@@ -369,13 +296,13 @@ bool Learner::append(Zxid zxid, BytesView bytes) {
   return true;
 }
 
-void Learner::on_commit(Zxid zxid) {
+void Learner::on_commit(Zxid zxid, std::optional<ServerId> designated) {
   if (is_mutated(Mutation::kCommitLostAroundNewLeader) && is_in_new_leader_window()) return;
   if (zxid <= commit_mark_) return;
   if (uncommitted_.empty() || (uncommitted_.front() != zxid && !are_gaps_overlooked()))
     return end(fmt::format("COMMIT of {:#x} is not the next one due", zxid.value));
   uncommitted_.pop_front();
-  committed(zxid);
+  committed(zxid, designated);
 }
 
 void Learner::on_inform(Zxid zxid, BytesView bytes) {
@@ -391,11 +318,11 @@ void Learner::on_inform_and_activate(const QuorumPacket& packet) {
   on_inform(packet.zxid, data.substr(sizeof(std::int64_t)));
 }
 
-void Learner::committed(Zxid zxid) {
+void Learner::committed(Zxid zxid, std::optional<ServerId> designated) {
   commit_mark_ = zxid;
   if (stage_ != Stage::kUpToDate) return shared_->journal.trim(zxid);
   const auto before = shared_->journal.configurations().decided().version;
-  shared_->journal.commit(std::min(zxid, shared_->journal.last_logged()));
+  commit(std::min(zxid, shared_->journal.last_logged()), designated);
   if (shared_->journal.configurations().decided().version != before) follow_configuration();
 }
 
@@ -416,13 +343,19 @@ void Learner::send_due_acks() {
 
 void Learner::deliver(ServiceMessage::Kind kind, const QuorumPacket& packet) {
   if (stage_ != Stage::kUpToDate) return;
-  shared_->outbox.add(
-      effect::Deliver{*link_, {.kind = kind, .data = Bytes(packet.data.value_or(""))}});
+  ServiceMessage message{.kind = kind, .data = Bytes(packet.data.value_or("")), .identities = {}};
+  if (observers_ && observers_->take_answer(message)) return;
+  shared_->outbox.add(effect::Deliver{*link_, std::move(message)});
 }
 
 void Learner::send_to_leader(const ServiceMessage& message) {
-  using Kind = ServiceMessage::Kind;
   if (stage_ != Stage::kUpToDate || !link_) return;
+  if (observers_) observers_->asked_by_us(message);
+  ask(message);
+}
+
+void Learner::ask(const ServiceMessage& message) {
+  using Kind = ServiceMessage::Kind;
   switch (message.kind) {
     case Kind::kRequest:
       return send({.type = PacketType::kRequest,
@@ -432,14 +365,19 @@ void Learner::send_to_leader(const ServiceMessage& message) {
     case Kind::kRevalidate:
       return send({.type = PacketType::kRevalidate, .zxid = kNoZxid, .data = message.data});
     case Kind::kTouches:
-      if (pings_.empty()) return;
-      send({.type = PacketType::kPing, .zxid = pings_.front(), .data = message.data});
-      return pings_.pop_front();
+      return answer_ping(message.data);
     case Kind::kRevalidated:
     case Kind::kSynced:
     case Kind::kTouchesWanted:
       return;  // a leader's
   }
+}
+
+void Learner::answer_ping(Bytes touches) {
+  if (pings_.empty()) return;
+  if (observers_) observers_->add_touches(touches);
+  send({.type = PacketType::kPing, .zxid = pings_.front(), .data = touches});
+  pings_.pop_front();
 }
 
 void Learner::send(const QuorumPacket& packet) {

@@ -1,7 +1,9 @@
 // Following or observing a leader (reference, quorum protocol 4.2, 4.6; consensus.md 5.1): promise
 // its epoch, take over its history, then log what it proposes and learn what is committed.
+// Observers may learn that from a follower as well, an observer master (5.8).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -10,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "consensus/engine.h"
+#include "consensus/zab/observer_master.h"
 #include "consensus/zab/packets.h"
 #include "consensus/zab/shared.h"
 
@@ -40,6 +43,11 @@ class Learner {
 
   void send_to_leader(const ServiceMessage& message);
 
+  // ---- of a follower that is an observer master
+  void accepted(LinkId link);
+  void log_read(LinkId link, std::optional<std::vector<Entry>> entries, bool is_end);
+  void flush();  // once a turn, before its effects are taken
+
  private:
   enum class Stage : std::uint8_t {
     kDialling,
@@ -54,8 +62,13 @@ class Learner {
     kUpToDate,
   };
 
+  void choose_teachers();
   void dial();
+  void dial_next();
+  void close_link();
+  [[nodiscard]] std::optional<SteadyTimeMs> overdue_at() const;
   [[nodiscard]] bool is_observing() const;
+  [[nodiscard]] bool has_masters() const;
   [[nodiscard]] bool takes_packets() const;
 
   // ---- to UPTODATE
@@ -75,7 +88,7 @@ class Learner {
   // ---- the stream
   void handle_in_stream(const QuorumPacket& packet);
   void on_proposal(Zxid zxid, BytesView bytes);
-  void on_commit(Zxid zxid);
+  void on_commit(Zxid zxid, std::optional<ServerId> designated = {});
   void on_inform(Zxid zxid, BytesView bytes);
   void on_inform_and_activate(const QuorumPacket& packet);
 
@@ -87,11 +100,15 @@ class Learner {
   void leave_when_acknowledged();
 
   [[nodiscard]] bool append(Zxid zxid, BytesView bytes);
-  void committed(Zxid zxid);
+  void committed(Zxid zxid, std::optional<ServerId> designated = {});
+  void commit(Zxid up_to, std::optional<ServerId> designated);
   void send_due_acks();
   [[nodiscard]] bool is_in_new_leader_window() const;
   void deliver(ServiceMessage::Kind kind, const QuorumPacket& packet);
 
+  void ask(const ServiceMessage& message);
+  void answer_ping(Bytes touches);
+  void serve_observer(LinkId link, BytesView bytes);
   void send(const QuorumPacket& packet);
   void end(std::string reason);
 
@@ -100,8 +117,10 @@ class Learner {
   Stage stage_ = Stage::kDialling;
   std::optional<std::string> ended_;
 
+  // Who is dialled, in turn: the leader, or an observer's masters.
+  std::vector<ServerId> teachers_;
   std::optional<LinkId> link_;
-  int dials_ = 0;
+  std::size_t dials_ = 0;
   std::optional<SteadyTimeMs> redial_at_;
   SteadyTimeMs give_up_dialling_at_;
   SteadyTimeMs heard_at_;
@@ -122,6 +141,7 @@ class Learner {
   std::optional<Membership> configuration_;  // NEWLEADER's
   std::optional<ServerId> designated_;       // by the last change that was committed
   std::optional<ServerId> successor_;
+  std::optional<ObserverMaster> observers_;
   Zxid leave_after_;  // with a successor: acknowledged what was proposed before
 };
 

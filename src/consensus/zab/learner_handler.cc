@@ -153,6 +153,24 @@ void LearnerHandler::proposal_sent(Zxid zxid) {
   awaited_since_ = shared_->now;
 }
 
+// long designatedLeader, then the transaction.
+void LearnerHandler::inform(const Entry& entry, std::optional<ServerId> designated) {
+  if (!designated)
+    return send({.type = PacketType::kInform, .zxid = entry.zxid, .data = *entry.bytes});
+  Bytes news;
+  jute::Writer(news).i64(designated->value);
+  news += *entry.bytes;
+  send({.type = PacketType::kInformAndActivate, .zxid = entry.zxid, .data = news});
+}
+
+void LearnerHandler::answer(const ServiceMessage& message) {
+  if (!is_up_to_date()) return;
+  if (message.kind == ServiceMessage::Kind::kRevalidated)
+    send({.type = PacketType::kRevalidate, .zxid = kNoZxid, .data = message.data});
+  else if (message.kind == ServiceMessage::Kind::kSynced)
+    send({.type = PacketType::kSync, .zxid = Zxid{0}});
+}
+
 void LearnerHandler::acknowledged(Zxid zxid) {
   acked_ = std::max(acked_, zxid);
   if (!awaited_ack_ || zxid < *awaited_ack_) return;

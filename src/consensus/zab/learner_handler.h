@@ -64,6 +64,10 @@ class LearnerHandler {
   void send(const QuorumPacket& packet);
   void send_encoded(BytesView packets);  // whole packets
   void proposal_sent(Zxid zxid);
+  // To an observer: it is committed. With a designated leader it is a change of the membership.
+  void inform(const Entry& entry, std::optional<ServerId> designated = {});
+  // What the leader says to a question; nothing is sent to one that cannot have asked.
+  void answer(const ServiceMessage& message);
   void acknowledged(Zxid zxid);
   [[nodiscard]] Zxid acked() const { return acked_; }
 

@@ -28,6 +28,9 @@ struct Options {
   // files' sizes, may still refuse: then a snapshot is sent).
   bool is_log_diff_allowed = true;
   bool is_snapshot_forced = false;  // every learner gets the whole tree
+  // Observers learn from followers, which listen for them on this port at their quorum addresses;
+  // 0: from the leader.
+  std::uint16_t observer_master_port = 0;
   // An observer that lost its leader waits up to this long before it looks again.
   std::int64_t observer_delay_ms = 200;
   Election::Options election;  // `self` is filled in

@@ -18,7 +18,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 // Plays every seed and hands over what has become of the ensemble.
-void play(bool reconfigures, const std::function<void(const TestCluster&)>& look) {
+void play(bool reconfigures, const std::function<void(const TestCluster&)>& look,
+          bool has_observer_masters = false) {
   cluster::set_mutation_from_environment();
   const cluster::Seeds seeds = cluster::seeds_from_environment();
   for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
@@ -26,7 +27,8 @@ void play(bool reconfigures, const std::function<void(const TestCluster&)>& look
     TestCluster* cluster = nullptr;
     cluster::Schedule schedule(
         seed,
-        [&](const TestOptions& options) {
+        [&](TestOptions options) {
+          options.has_observer_masters = has_observer_masters;
           auto made = std::make_unique<TestCluster>(options);
           cluster = made.get();
           return made;
@@ -59,6 +61,24 @@ TEST(ZabRandomSchedule, LogsMatchAndNothingCommittedIsLost) {
   EXPECT_GT(diff, 0);
   std::printf("%d seeds with SNAP, %d with TRUNC, %d with DIFF; %zu commits, %zu epochs\n", snap,
               trunc, diff, commits, epochs);
+}
+
+// The same storms, with whoever observes behind a follower.
+TEST(ZabRandomSchedule, ObserversBehindFollowersFollowToo) {
+  int behind_followers = 0;
+  int trunc = 0;
+  play(
+      false,
+      [&](const TestCluster& cluster) {
+        behind_followers += cluster.count_sent("INFORM") > 0;
+        trunc += cluster.count_sent("TRUNC") > 0;
+      },
+      true);
+  if (are_few()) return;
+  EXPECT_GT(behind_followers, 0);
+  EXPECT_GT(trunc, 0);
+  std::printf("%d seeds with an observer behind followers, %d with TRUNC\n", behind_followers,
+              trunc);
 }
 
 TEST(ZabRandomSchedule, NothingCommittedIsLostWhileTheMembershipChanges) {

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "consensus/zab/test_cluster.h"
 #include "consensus/zab/test_crashes.h"
+#include "consensus/zab/test_story.h"
 
 namespace synod::consensus::zab {
 namespace {
@@ -18,19 +18,14 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Optional;
 
-class ZabReconfiguration : public testing::Test {
+class ZabReconfiguration : public Story {
  protected:
   // The spares are up as well: they know the members, and follow without a vote.
-  void begin(TestOptions options) {
-    cluster_.emplace(options);
-    cluster_->start_all();
-    ASSERT_TRUE(settles());
+  void begin(const TestOptions& options) {
+    Story::begin(options);
     const NodeId members = options.voters + options.observers;
     for (NodeId spare = members + 1; spare <= members + options.spares; ++spare)
       ASSERT_TRUE(the().run_until([&] { return the().status(spare).is_serving; }));
-  }
-  bool settles() {
-    return the().run_until([&] { return the().are_all_serving_and_equal(); });
   }
   std::optional<std::string> change(const Servers& voters, const Servers& observers = {}) {
     return the().reconfigure(the().with_members(voters, observers));
@@ -48,13 +43,6 @@ class ZabReconfiguration : public testing::Test {
     the().with_engine(node, [&](Engine& engine) { known = engine.membership(); });
     return *known;
   }
-  void TearDown() override {
-    if (!cluster_) return;
-    EXPECT_THAT(the().violations(), IsEmpty()) << the().describe();
-  }
-  TestCluster& the() { return *cluster_; }
-
-  std::optional<TestCluster> cluster_;
 };
 
 // ---- joining ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "base/random.h"
 #include "consensus/journal.h"
 #include "consensus/outbox.h"
 #include "consensus/zab/joint_membership.h"
@@ -21,6 +22,7 @@ struct Shared {
   // Before the first epoch of an ensemble is established: its members, with the version that they
   // get then (reference, quorum protocol 6.5).
   std::optional<Membership> versioned = {};
+  Random random{0};  // seeded when the engine starts
 
   [[nodiscard]] SteadyTimeMs after_ticks(std::int64_t ticks) const {
     return {now.value + ticks * options.tick_ms};

@@ -11,6 +11,9 @@
 namespace synod::consensus::zab {
 namespace {
 
+constexpr std::uint16_t kMasterPort = 41400;
+constexpr std::uint16_t kNoPort = 0;
+
 cluster::MakeEngine engines_for(const TestOptions& test) {
   return [test](ServerId self, const Membership& membership) {
     Options options{.self = self,
@@ -20,6 +23,7 @@ cluster::MakeEngine engines_for(const TestOptions& test) {
                     .init_limit = 10,
                     .sync_limit = 4,
                     .commit_log_count = test.memory_entries,
+                    .observer_master_port = test.has_observer_masters ? kMasterPort : kNoPort,
                     .observer_delay_ms = 20,
                     .first_counter = test.first_counter};
     options.election.min_notification_ms = 20;

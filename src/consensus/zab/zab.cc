@@ -33,13 +33,13 @@ Zab::Zab(Options options)
     : options_(with_self(std::move(options))),
       journal_({options_.commit_log_count, options_.commit_log_bytes}, outbox_),
       election_(options_.election, members_of(options_, journal_), outbox_),
-      shared_{options_, outbox_, journal_, status_, {}, -1} {
+      shared_{options_, outbox_, journal_, status_, {}} {
   SYNOD_ASSERT(options_.is_reconfig_enabled || options_.membership.members.contains(options_.self));
 }
 
 void Zab::start(const Beginning& beginning) {
   shared_.now = look_at_ = beginning.now;
-  random_ = Random(beginning.seed);
+  shared_.random = Random(beginning.seed);
   journal_.start(beginning, options_.membership);
   election_.tick(beginning.now);
   if (!beginning.has_memory)
@@ -95,7 +95,7 @@ void Zab::leave(std::string reason) {
   look_at_ = shared_.now;
   if (was_observing && !appointed_)
     look_at_.value += static_cast<std::int64_t>(
-        random_.below(static_cast<std::uint64_t>(options_.observer_delay_ms) + 1));
+        shared_.random.below(static_cast<std::uint64_t>(options_.observer_delay_ms) + 1));
   shared_.set_status({});
 }
 
@@ -199,7 +199,10 @@ void Zab::epochs_saved() {
 }
 
 void Zab::log_read(LinkId link, std::optional<std::vector<Entry>>&& entries, bool is_end) {
-  if (auto* role = leader()) role->log_read(link, std::move(entries), is_end);
+  if (auto* role = leader())
+    role->log_read(link, std::move(entries), is_end);
+  else if (auto* follower = learner())
+    follower->log_read(link, std::move(entries), is_end);
   settle();
 }
 
@@ -215,6 +218,8 @@ void Zab::snapshot_installed(LinkId link, Zxid zxid, BytesView rest,
 void Zab::accepted(LinkId link, Port port) {
   if (port == Port::kElection)
     election_.accepted(link);
+  else if (port == Port::kObserverMaster)
+    accepted_observer(link);
   else if (auto* role = leader())
     role->accepted(link);
   else if ((role_.index() != 0 && !may_lead_next()) || parked_.size() >= kMaxParked)
@@ -222,6 +227,14 @@ void Zab::accepted(LinkId link, Port port) {
   else
     parked_.emplace(link, Parked{{}, {shared_.now.value + kParkedMs}});
   settle();
+}
+
+// A leader does not listen there (reference, quorum protocol 5.8): observers try the next.
+void Zab::accepted_observer(LinkId link) {
+  if (auto* role = learner())
+    role->accepted(link);
+  else
+    outbox_.close(link);
 }
 
 void Zab::linked(LinkId link) {
@@ -308,6 +321,7 @@ std::optional<std::string> Zab::why_not(const Membership& next) const {
 
 Effects Zab::drain() {
   if (auto* role = leader()) role->flush();
+  if (auto* role = learner()) role->flush();
   return outbox_.take();
 }
 

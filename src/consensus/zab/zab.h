@@ -2,7 +2,7 @@
 //
 //   looking    Election finds a server worth following
 //   leading    Leader, with one LearnerHandler a link
-//   following, observing    Learner
+//   following, observing    Learner, which may be an ObserverMaster to others
 //
 // Between a role and the next election everything on its way to the disk arrives there, so that the
 // vote claims no more than a crash would leave.
@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/random.h"
 #include "consensus/engine.h"
 #include "consensus/journal.h"
 #include "consensus/outbox.h"
@@ -84,6 +83,7 @@ class Zab final : public Engine {
   void lead();
   void follow(ServerId leader);
   [[nodiscard]] bool may_lead_next() const;
+  void accepted_observer(LinkId link);
   void close_parked(LinkId link, std::string reason);
   void close_expired_parked();
 
@@ -93,7 +93,6 @@ class Zab final : public Engine {
   Election election_;
   Status status_;
   Shared shared_;
-  Random random_{0};
 
   std::variant<std::monostate, Leader, Learner> role_;
   bool is_looking_ = false;      // the election is on

@@ -7,35 +7,17 @@
 
 #include <string>
 
-#include "consensus/zab/test_cluster.h"
 #include "consensus/zab/test_crashes.h"
+#include "consensus/zab/test_story.h"
 
 namespace synod::consensus::zab {
 namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
-class ZabStory : public testing::Test {
+class ZabStory : public Story {
  protected:
-  void begin(TestOptions options = {}) {
-    cluster_.emplace(options);
-    cluster_->start_all();
-    ASSERT_TRUE(settles());
-  }
-  bool settles() {
-    return cluster_->run_until([&] { return cluster_->are_all_serving_and_equal(); });
-  }
-  void write(int count) {
-    for (int i = 0; i < count; ++i) ASSERT_TRUE(cluster_->write_and_wait());
-  }
-  void TearDown() override {
-    if (!cluster_) return;
-    EXPECT_THAT(cluster_->violations(), IsEmpty()) << cluster_->describe();
-  }
-  TestCluster& the() { return *cluster_; }
-
   // The leader logs entries that reach nobody, and dies; the others go on without it.
   void leave_tail_at_dead_leader(int entries) {
     const NodeId old = *the().serving_leader();
@@ -46,8 +28,6 @@ class ZabStory : public testing::Test {
     the().heal_all();
     ASSERT_TRUE(settles());
   }
-
-  std::optional<TestCluster> cluster_;
 };
 
 TEST_F(ZabStory, FreshServersElectOneAndCommit) {
