@@ -17,7 +17,17 @@ using consensus::Port;
 
 namespace {
 
-const char* name_of(Port port) { return port == Port::kElection ? "election" : "quorum"; }
+const char* name_of(Port port) {
+  switch (port) {
+    case Port::kElection:
+      return "election";
+    case Port::kQuorum:
+      return "quorum";
+    case Port::kObserverMaster:
+      return "observer master";
+  }
+  return "";
+}
 
 }  // namespace
 
@@ -30,13 +40,14 @@ void PeerLinks::start(boost::asio::io_context& io, LinkEvents& sink) {
   io_ = &io;
   sink_ = &sink;
   resolver_ = std::make_unique<Resolver>(io, options_.lookup);
-  election_ = listen(Port::kElection, options_.election);
-  quorum_ = listen(Port::kQuorum, options_.quorum);
+  listen(Port::kElection, options_.election, options_.bind_retries);
+  listen(Port::kQuorum, options_.quorum, options_.bind_retries);
+  // Nothing but observers depends on it.
+  listen(Port::kObserverMaster, options_.observer_master, 0);
   flush();
 }
 
-std::shared_ptr<PeerListener> PeerLinks::listen(Port port,
-                                                std::vector<consensus::Endpoint> endpoints) {
+void PeerLinks::listen(Port port, std::vector<consensus::Endpoint> endpoints, int retries) {
   if (options_.is_listening_on_all) {
     for (consensus::Endpoint& endpoint : endpoints) endpoint.host.clear();
     std::ranges::sort(endpoints, {}, &consensus::Endpoint::port);
@@ -47,34 +58,32 @@ std::shared_ptr<PeerListener> PeerLinks::listen(Port port,
       *io_,
       PeerListener::Options{.name = std::string(name_of(port)) + " port",
                             .endpoints = std::move(endpoints),
-                            .retries = options_.bind_retries,
+                            .retries = retries,
                             .retry_delay = options_.bind_retry_delay},
       PeerListener::Events{
           .accepted = [this, port](tcp::socket socket) { admit(port, std::move(socket)); },
           .warn = events_.warn,
           .failed = events_.failed});
   listener->start(*resolver_);
-  return listener;
+  listeners_.emplace(port, std::move(listener));
 }
 
 void PeerLinks::stop() {
   if (io_ == nullptr) return;
   flush();
-  for (const auto& listener : {election_, quorum_}) listener->close();
+  for (const auto& [port, listener] : std::exchange(listeners_, {})) listener->close();
   for (const auto& [id, link] : std::exchange(links_, {})) link->abandon();
   for (const auto& weak : std::exchange(ending_, {})) {
     if (const auto link = weak.lock()) link->abandon();
   }
   noted_.clear();
   resolver_.reset();
-  election_.reset();
-  quorum_.reset();
   io_ = nullptr;
 }
 
 std::uint16_t PeerLinks::bound_port(Port port) const {
-  const auto& listener = port == Port::kElection ? election_ : quorum_;
-  return listener ? listener->bound_port() : 0;
+  const auto found = listeners_.find(port);
+  return found == listeners_.end() ? 0 : found->second->bound_port();
 }
 
 // ---- what the core asks for -------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// The links to other servers over TCP: dials, the quorum and the election port, and the bytes.
+// The links to other servers over TCP: dials, the ports for other servers, and the bytes.
 //
 // All of it lives on the core's loop. What the core asks for (dial, send, close) is only noted and
 // is done by flush(), after the core's turn: one write a link a turn, and no event from within a
@@ -69,8 +69,7 @@ class PeerLinks final : public replica::Links {
   // Links that the core has closed and that still send; more get no time for that.
   static constexpr std::size_t kEndingMax = 64;
 
-  [[nodiscard]] std::shared_ptr<PeerListener> listen(consensus::Port port,
-                                                     std::vector<consensus::Endpoint> endpoints);
+  void listen(consensus::Port port, std::vector<consensus::Endpoint> endpoints, int retries);
   void admit(consensus::Port port, boost::asio::ip::tcp::socket socket);
   void note(const std::shared_ptr<PeerLink>& link);
   void linked(PeerLink& link);
@@ -81,8 +80,7 @@ class PeerLinks final : public replica::Links {
   boost::asio::io_context* io_ = nullptr;  // null: not started, or stopped
   LinkEvents* sink_ = nullptr;
   std::unique_ptr<Resolver> resolver_;
-  std::shared_ptr<PeerListener> election_;
-  std::shared_ptr<PeerListener> quorum_;
+  std::map<consensus::Port, std::shared_ptr<PeerListener>> listeners_;
   boost::unordered_flat_map<consensus::LinkId, std::shared_ptr<PeerLink>> links_;
   consensus::LinkId last_accepted_;  // even; the core's dials are odd
   std::vector<std::weak_ptr<PeerLink>> ending_;

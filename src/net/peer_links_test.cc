@@ -307,6 +307,31 @@ TEST_F(PeerLinksTest, APortThatStaysTakenIsAFailure) {
   EXPECT_EQ(one.warnings.size(), 2);
 }
 
+TEST_F(PeerLinksTest, ObserversHaveAPortOfTheirOwn) {
+  PeerOptions options;
+  options.observer_master = {{"127.0.0.1", 0}};
+  TestPeer one(io_, options);
+  until([&] { return one.links.bound_port(Port::kObserverMaster) != 0; });
+  const tcp::socket socket = connect(one.endpoints(Port::kObserverMaster).front());
+  until([&] { return one.accepted_links.size() == 1; });
+  EXPECT_EQ(one.accepted_links.front().second, Port::kObserverMaster);
+}
+
+// The server goes on without it, and has it as soon as it can be had.
+TEST_F(PeerLinksTest, WithoutThePortForObserversAServerGoesOn) {
+  auto holder = std::make_unique<tcp::acceptor>(
+      io_, tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), 0));
+  PeerOptions options;
+  options.observer_master = {{"127.0.0.1", holder->local_endpoint().port()}};
+  options.bind_retries = 1;
+  options.bind_retry_delay = std::chrono::milliseconds(5);
+  TestPeer one(io_, options);
+  until([&] { return one.warnings.size() > 2; });
+  EXPECT_THAT(one.failures, IsEmpty());
+  holder.reset();
+  until([&] { return one.links.bound_port(Port::kObserverMaster) != 0; });
+}
+
 TEST_F(PeerLinksTest, AllAddressesOnRequest) {
   PeerOptions options;
   options.quorum = {{"192.0.2.1", 0}};  // not this machine's

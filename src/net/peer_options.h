@@ -41,7 +41,8 @@ struct PeerOptions {
   // addresses (0.0.0.0, ::, empty) does so here too; port 0 takes any free one.
   std::vector<consensus::Endpoint> quorum;
   std::vector<consensus::Endpoint> election;
-  bool is_listening_on_all = false;  // quorumListenOnAllIPs
+  std::vector<consensus::Endpoint> observer_master;  // empty: observers learn from the leader
+  bool is_listening_on_all = false;                  // quorumListenOnAllIPs
   // So many failures to bind, a second apart, and the server cannot go on (electionPortBindRetry);
   // 0: for ever.
   int bind_retries = 3;

@@ -76,7 +76,8 @@ struct Config {
   bool force_snapshot_sync = false;
   int observer_reconnect_delay_ms = 0;
   int observer_election_delay_ms = 200;
-  std::string reads = "local";  // or linearizable
+  int observer_master_port = 0;  // 0 or less: off.
+  std::string reads = "local";   // or linearizable
   bool local_sessions_enabled = false;
   bool local_sessions_upgrading_enabled = false;
   std::int64_t testing_initial_zxid = -1;  // -1 = off.

@@ -18,7 +18,8 @@ constexpr std::string_view kGroupCommit =
 constexpr std::string_view kOneSessionWeight = "a new session costs the same, local or not";
 constexpr std::string_view kPeerThreads = "peers share one thread and wait for each other nowhere";
 constexpr std::string_view kPipeline = "requests pass through no such pipeline";
-constexpr std::string_view kNoObserverMaster = "observers learn from the leader itself";
+constexpr std::string_view kBoundedByLink =
+    "what an observer does not take is bounded by its link, as a follower's is";
 constexpr std::string_view kSnapsInSlices =
     "snapshots go to learners in slices, at the pace of each";
 constexpr std::string_view kTriedInTurn = "addresses are tried in turn until one answers";
@@ -466,6 +467,9 @@ constexpr KeyRow kLearning[] = {
     property("observer.election.DelayMs", whole(0, kIntMax, "milliseconds"),
              &Config::observer_election_delay_ms,
              "An observer that lost its leader waits up to so long before it looks for one."),
+    file("observerMasterPort", whole(-1, 65535, {}, kOff), &Config::observer_master_port,
+         "Observers learn from followers, which accept them on this port of their quorum address, "
+         "and not from the leader. On all servers, or on none; of zab."),
     file("reads", word(kReads), &Config::reads,
          "What a read shows: local, what this server has applied; linearizable, all that was "
          "committed anywhere when it arrived, for one round trip to a quorum. A session may choose "
@@ -483,9 +487,7 @@ constexpr KeyRow kLearning[] = {
                     "counter of an epoch overflows."},
     ignored_file("syncEnabled", boolean(), "true", "an observer keeps log and snapshots always",
                  "Observers write logs and snapshots."),
-    ignored_file("observerMasterPort", whole(-1, 65535, {}, kOff), "0", kNoObserverMaster,
-                 "Followers accept observers here."),
-    ignored("observerMaster.sizeLimit", whole(0, kIntMax, "bytes"), "33554432", kNoObserverMaster,
+    ignored("observerMaster.sizeLimit", whole(0, kIntMax, "bytes"), "33554432", kBoundedByLink,
             "Buffer for observers."),
     ignored("enableEagerACLCheck", boolean(), "false", "the leader checks, and answers the same",
             "Check ACLs before a write is forwarded."),

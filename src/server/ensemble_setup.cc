@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "consensus/omnipaxos/omnipaxos.h"
 #include "consensus/raft/raft.h"
@@ -36,6 +37,8 @@ zab::Options zab_options(const Config& config) {
   options.is_snapshot_forced = config.force_snapshot_sync;
   options.observer_delay_ms =
       std::int64_t{config.observer_election_delay_ms} + config.observer_reconnect_delay_ms;
+  options.observer_master_port =
+      static_cast<std::uint16_t>(std::max(config.observer_master_port, 0));
   options.election.min_notification_ms = config.fast_leader_min_notification_interval_ms;
   options.election.max_notification_ms = config.fast_leader_max_notification_interval_ms;
   options.election.connect_timeout_ms = config.cnx_timeout_ms;
@@ -63,6 +66,15 @@ Options native_options(const Config& config) {
   if (config.testing_initial_zxid > 0)
     options.first_counter = static_cast<std::uint32_t>(config.testing_initial_zxid);
   return options;
+}
+
+// Also of an observer and of a leader: they may become followers. Until then they let nobody in.
+std::vector<consensus::Endpoint> observer_master_endpoints(const Config& config) {
+  if (config.observer_master_port <= 0) return {};
+  std::vector<consensus::Endpoint> endpoints = config.ensemble->members.at(config.my_id).quorum;
+  for (consensus::Endpoint& endpoint : endpoints)
+    endpoint.port = static_cast<std::uint16_t>(config.observer_master_port);
+  return endpoints;
 }
 
 net::ClientAuth client_auth(std::string_view name) {
@@ -144,7 +156,10 @@ Result<net::PeerOptions> peer_options(const Config& config) {
   const consensus::Member& me = config.ensemble->members.at(config.my_id);
   net::PeerOptions options;
   options.quorum = me.quorum;
-  if (config.consensus == "zab") options.election = me.election;
+  if (config.consensus == "zab") {
+    options.election = me.election;
+    options.observer_master = observer_master_endpoints(config);
+  }
   options.is_listening_on_all = config.quorum_listen_on_all_ips;
   options.bind_retries = config.election_port_bind_retry;
   options.dial_timeout = std::chrono::milliseconds(config.cnx_timeout_ms);

@@ -25,7 +25,7 @@ using Place = std::size_t;
 // One end of a stream. The other has the number with the lowest bit turned.
 using End = std::uint64_t;
 
-enum class Door : std::uint8_t { kElection, kQuorum, kClient };
+enum class Door : std::uint8_t { kElection, kQuorum, kObserverMaster, kClient };
 
 // A process, as the network sees it. No call comes from within a call to the network.
 class Process {

@@ -1,5 +1,6 @@
 #include "sim/server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -12,8 +13,18 @@ constexpr Micros kHold = 100;     // between Replica::is_holding and hold_over
 constexpr Micros kCoreCall = 10;  // sockets that became ready together share a turn
 constexpr std::int64_t kPartsPerMillion = 1'000'000;
 
+// A port for other servers, and the door of that name.
+constexpr std::pair<consensus::Port, Door> kDoors[] = {
+    {consensus::Port::kElection, Door::kElection},
+    {consensus::Port::kQuorum, Door::kQuorum},
+    {consensus::Port::kObserverMaster, Door::kObserverMaster}};
+
 Door door_of(consensus::Port port) {
-  return port == consensus::Port::kElection ? Door::kElection : Door::kQuorum;
+  return std::ranges::find(kDoors, port, &std::pair<consensus::Port, Door>::first)->second;
+}
+
+consensus::Port port_of(Door door) {
+  return std::ranges::find(kDoors, door, &std::pair<consensus::Port, Door>::second)->first;
 }
 
 }  // namespace
@@ -254,9 +265,7 @@ void Server::stream_accepted(End end, Door door, Place from) {
     const consensus::LinkId link{last_accepted_ += 2};
     end_of_[link] = end;
     link_of_[end] = link;
-    replica_->accepted(
-        link, door == Door::kElection ? consensus::Port::kElection : consensus::Port::kQuorum,
-        now());
+    replica_->accepted(link, port_of(door), now());
   });
 }
 

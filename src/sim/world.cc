@@ -110,6 +110,7 @@ WorldOptions drawn_options(std::uint64_t seed) {
     options.first_counter = 0xFFFEFFFE - static_cast<std::uint32_t>(100 + dice.below(400));
   options.command_clients = dice.below(4) == 0 ? 1 : 0;
   options.segment_entries = 4U << dice.below(11);
+  options.has_observer_masters = dice.coin();
   return options;
 }
 
@@ -228,6 +229,7 @@ std::unique_ptr<consensus::Engine> World::make_engine(std::size_t server, std::u
   zab.is_reconfig_enabled = options_.spares > 0;
   zab.tick_ms = options_.tick_ms;
   zab.init_limit = options_.init_limit;
+  zab.observer_master_port = options_.has_observer_masters ? 2191 : 0;  // which, does not matter
   zab.commit_log_count = options_.commit_log_count;
   zab.first_counter = options_.first_counter;
   zab.election.max_notification_ms = 2000;

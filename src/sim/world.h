@@ -41,7 +41,8 @@ struct WorldOptions {
   NetworkOptions network;
   ClientOptions client;
   std::size_t commit_log_count = 500;
-  std::int64_t init_limit = 10;  // Zab: ticks, in which a learner must get in step
+  bool has_observer_masters = false;  // Zab: observers learn from followers
+  std::int64_t init_limit = 10;       // Zab: ticks, in which a learner must get in step
   std::size_t message_bytes = std::size_t{1} << 20;  // Raft: of entries that travel together
   std::uint32_t segment_entries = 4096;  // Omni-Paxos: of the log, asked of one server at a time
   std::uint32_t first_counter = 1;

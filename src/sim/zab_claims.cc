@@ -33,7 +33,7 @@ void ZabClaims::effect(std::size_t server, const consensus::Effect& effect) {
 }
 
 void ZabClaims::sent(std::size_t server, Link& link, BytesView bytes) {
-  if (link.port == consensus::Port::kQuorum) {
+  if (link.port != consensus::Port::kElection) {
     if (!link.is_dialled) return;  // a leader's: what it says is committed is G4's affair
     link.packets.feed(bytes);
     for (auto packet = link.packets.next(); packet && *packet; packet = link.packets.next())
