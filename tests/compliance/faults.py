@@ -11,7 +11,7 @@ import calls
 from client import Client, create
 from ensemble import four_letters
 from scenario import BOTH, both, mixed, require, restarted, scenario, settled, told, wait_until, writing
-from watched import TICK, Watched
+from watched import TICK, BehindMasters, Watched
 from wire import Malformed, Reader
 
 peers = places.cases_of("peers")
@@ -91,13 +91,13 @@ def chained(stage, kinds):
 
 @both
 def garbage(stage, kinds):
-    """Garbage, silence and half messages on both ports of ours, while clients write: no crash, no other leader."""
+    """Garbage, silence and half messages on all ports of ours for servers, while clients write: no crash, no other leader."""
     seconds = 20 if stage.is_long else 4
-    with stage.ensemble(kinds) as ensemble:
+    with stage.ensemble(kinds, made=BehindMasters) as ensemble:
         leader = mixed.started(ensemble, 3)
         ours = next(member for member in ensemble.members.values() if not member.is_java or stage.is_control)
         with writing(ensemble.members.values) as writer:
-            sent = strangers_at(ours, seconds)
+            sent = strangers_at(ours, (ours.quorum_port, ours.election_port, ensemble.master_ports[ours.sid]), seconds)
             writer.wait_for_more()
         require(sent > 20, f"only {sent} strangers got through")
         require(ensemble.leader() is leader, "the leader changed")
@@ -105,12 +105,12 @@ def garbage(stage, kinds):
         return f"{sent} strangers, {told(writer)}"
 
 
-def strangers_at(member, seconds):
+def strangers_at(member, ports, seconds):
     dice, open_ones, sent = random.Random(member.sid), [], 0
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
-            stranger = socket.create_connection(("127.0.0.1", dice.choice((member.quorum_port, member.election_port))), timeout=5)
+            stranger = socket.create_connection(("127.0.0.1", dice.choice(ports)), timeout=5)
             open_ones.append(stranger)
             stranger.sendall(peers.garbage(dice))
             sent += 1

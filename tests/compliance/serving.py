@@ -8,7 +8,7 @@ import client
 from client import Client, OPEN, create, wire
 from load import Load
 from scenario import both, mixed, require, require_brought_up, restarted, scenario, settled, told, wait_until, writing
-from watched import TICK
+from watched import TICK, BehindMasters
 
 SESSION_MOVED, NO_NODE, NODE_EXISTS, BAD_VERSION, NOT_EMPTY, NO_AUTH, INVALID_ACL, BAD_ARGUMENTS = -118, -101, -110, -103, -111, -102, -114, -8
 RECONFIG_DISABLED, NO_CHILDREN_FOR_EPHEMERALS, NO_WATCHER = -123, -108, -121
@@ -259,6 +259,56 @@ def observer(stage, kinds):
         ensemble.wait()
         settled(ensemble, "with the voter back")
         return "DIFF, SNAP, writes through it, no say"
+
+
+@scenario(**{"synod": {1: "java", 2: "java", 3: "java", 4: "synod"}, "java": {1: "synod", 2: "synod", 3: "java", 4: "java"},
+             "java-under-synod": {1: "synod", 2: "java", 3: "synod", 4: "java"}, "synod-under-synod": {1: "java", 2: "java", 3: "synod", 4: "synod"}})
+def observer_master(stage, kinds):
+    """4 observes behind a follower: writes, syncs and sessions through it; then its master dies, and then the leader."""
+    with stage.ensemble(kinds, made=BehindMasters, observers=(4,)) as ensemble:
+        mixed.started(ensemble, 3)
+        observing = ensemble.members[4]
+        require(observing.mode() == "observer", f"it says {observing.mode()}")
+        Load([member.port for member in ensemble.members.values()], seed=16).run(500)
+        mixed.grow(observing, 100, "/through")
+        expire_a_session(observing, ensemble.members[1])
+        moved_behind_a_master(ensemble)
+        settled(ensemble, "behind a master")
+        first = masters(ensemble)[-1]
+        ensemble.members[first].kill()
+        wait_until(lambda: masters(ensemble)[-1] not in (first, 3), "the other follower serves the observer")
+        mixed.grow(observing, 30, "/behind-the-other")
+        restarted(ensemble, first)
+        so_far = len(masters(ensemble))
+        ensemble.members[3].kill()
+        wait_until(lambda: len(masters(ensemble)) > so_far, "the observer is served under another leader")
+        ensemble.wait(1, 2, 4)
+        mixed.grow(observing, 30, "/under-another")
+        restarted(ensemble, 3)
+        ensemble.wait(4)
+        settled(ensemble, "with all back")
+        heard = [conversation.names(False).count("INFORM") for _, conversation in ensemble.watch.conversations(4)]
+        require(sum(heard) > 100, "it got no INFORMs")
+        return f"behind server {first}, then another, then under another leader: {sum(heard)} INFORMs"
+
+
+def masters(ensemble):
+    """Who served the observer, one after the other."""
+    return [connection.leader for connection, talk in ensemble.watch.conversations(4) if "UPTODATE" in talk.names(False)]
+
+
+def moved_behind_a_master(ensemble):
+    """A session comes from a follower to the observer and goes to the leader: the questions pass the master."""
+    first = Client(ensemble.members[1].port, timeout_ms=20_000)
+    first.must(create("/observed", "0", flags=1))
+    for number, sid in enumerate((4, 3, 4), start=1):
+        second = Client(ensemble.members[sid].port, 20_000, session=first.session)
+        second.must({"op": "setData", "path": "/observed", "data": str(number), "version": -1})
+        second.must({"op": "sync", "path": "/observed"})
+        first.drop()
+        first = second
+    first.close()
+    require_gone(ensemble.members[4], "/observed", "its closed session")
 
 
 # ---- quorums with weights ---------------------------------------------------------------------
