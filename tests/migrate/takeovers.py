@@ -12,6 +12,7 @@ from cases import started as led_by
 from client import Client, create
 from clients import require
 from directory import files
+from holes import lacking
 from loads import Loads, now_ms
 
 ROUNDS, LONG_ROUNDS = 1, 20  # asked for by name, and with --long
@@ -42,27 +43,15 @@ def no_complaints(on, but=()):
                 raise stage.Failed(f"{member.kind} server {member.sid} says: {line}\n{said[-2000:]}")
 
 
-# ZOOKEEPER-4712, of Java's before 3.9.3: a follower whose leader goes drops what it has applied and not yet logged, and goes on without.
+# What is said of a hole in Java's log, once the tree is loaded from it.
 HOLE_SAID = ("carry a tree digest", "digest differs")
-
-
-def zxids_in(folder):
-    zxids = set()
-    for log in files(folder, "log").values():
-        raw, at = log.read_bytes(), 16
-        while at + 12 <= len(raw) and (length := int.from_bytes(raw[at + 8:at + 12], "big")) > 0:
-            zxids.add(int.from_bytes(raw[at + 24:at + 32], "big"))
-            at += 12 + length + 1
-    return zxids
 
 
 def mended(on, said):
     """The server that was replaced last differs. Its log must lack what another's has: then it was Java's doing, and is mended as the page says."""
     member = on.members[int(re.search(r"server\.(\d+) is back as Synod", said)[1])]
-    own = zxids_in(member.folder / "data")
-    others = set().union(*(zxids_in(other.folder / "data") for other in on.members.values() if other is not member))
-    lacking = [zxid for zxid in others - own if min(own) < zxid < max(own) and not any(zxid < later <= zxid | 0xFFFFFFFF for later in own)]
-    require(lacking, f"trees differ, and server {member.sid} has the ends of all epochs\n{said}")
+    hole = lacking(member, on.members.values())
+    require(hole, f"trees differ, and server {member.sid} has the ends of all epochs\n{said}")
     no_complaints(on, HOLE_SAID)
     on.unit_stop(member, "synod")
     member.wipe()
@@ -70,7 +59,7 @@ def mended(on, said):
     on.wait()
     on.must(f"synod migrate verify --server {on.addresses}", says="Equal: ")
     on.holes += 1
-    print(f"    Java had left {len(lacking)} transactions out of the log of server {member.sid} (ZOOKEEPER-4712); told, emptied, equal again", flush=True)
+    print(f"    Java had left {len(hole)} transactions out of the log of server {member.sid} (ZOOKEEPER-4712); told, emptied, equal again", flush=True)
 
 
 # ---- there and back again -------------------------------------------------------------------------
