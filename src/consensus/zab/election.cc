@@ -50,7 +50,7 @@ void Election::tick(SteadyTimeMs now) {
   now_ = now;
   links_.tick(now);
   follow_up();
-  if (!is_looking() || round_ == 0 || now < resend_at_) return;
+  if (!is_looking() || !has_looked_ || now < resend_at_) return;
   broadcast();
   resend_after_ms_ = std::min(2 * resend_after_ms_, options_.max_notification_ms);
   resend_at_ = {now.value + resend_after_ms_};
@@ -58,7 +58,7 @@ void Election::tick(SteadyTimeMs now) {
 
 std::optional<SteadyTimeMs> Election::next_deadline() const {
   std::optional<SteadyTimeMs> earliest = links_.next_deadline();
-  if (is_looking() && round_ != 0) {
+  if (is_looking() && has_looked_) {
     keep_earlier(earliest, resend_at_);
     keep_earlier(earliest, final_at_);
   }
@@ -67,7 +67,7 @@ std::optional<SteadyTimeMs> Election::next_deadline() const {
 
 void Election::follow_up() {
   for (const auto& message : links_.take_messages()) take_in(message);
-  if (!is_looking() || round_ == 0 || learned_) return;
+  if (!is_looking() || !has_looked_ || learned_) return;
   if (links_.take_has_new_link()) resend_soon();
   conclude();
 }
@@ -76,6 +76,7 @@ void Election::follow_up() {
 
 void Election::look(Zxid last_logged, std::uint32_t current_epoch, bool has_memory) {
   role_ = Role::kLooking;
+  has_looked_ = true;
   round_ = std::min(round_ + 1, kMaxRound);
   has_memory_ = has_memory || !is_voter();  // an observer's vote counts for nothing anyway
   initial_ = initial_vote(has_memory ? last_logged : kNoMemoryZxid, current_epoch);
@@ -139,7 +140,7 @@ void Election::establish(std::uint32_t epoch) {
 
 void Election::take_in(const ElectionLinks::Message& message) {
   const auto notification = decode_notification(message.payload);
-  if (!notification || round_ == 0 || learned_) return;
+  if (!notification || !has_looked_ || learned_) return;
   learn(notification->config);
   if (learned_) return;
   const Ballot ballot{.state = notification->state, .vote = notification->vote};

@@ -106,7 +106,8 @@ class Election {
   SteadyTimeMs now_;
 
   Role role_ = Role::kLooking;
-  std::int64_t round_ = 0;             // 0: never looked
+  bool has_looked_ = false;
+  std::int64_t round_ = 0;             // Java's servers follow in round 0 whom a change appointed
   Vote current_;                       // while not looking: what others are told
   std::optional<Vote> decision_;       // not taken yet
   std::optional<Membership> learned_;  // likewise

@@ -150,6 +150,19 @@ TEST_F(Answers, AnEstablishedLeaderIsJoinedWhenAQuorumAndItselfSaySo) {
   EXPECT_THAT(said(), ElementsAre("to 2: FOLLOWING leader=3 zxid=2 round=8 epoch=4"));
 }
 
+// A Java server that has never looked, because a change of the membership appointed its leader,
+// says that it is in round 0. Whoever joins on its word is in that round, too.
+TEST_F(Answers, WhoJoinedInRoundZeroStillAnswers) {
+  look();
+  const Vote appointed{.leader = {3}, .zxid = {6}, .round = 0, .peer_epoch = 2};
+  hear(3, Role::kLeading, appointed);
+  hear(2, Role::kFollowing, appointed);
+  ASSERT_EQ(election_.take_decision(), appointed);
+  (void)said();
+  hear(2, Role::kLooking, {.leader = {2}, .zxid = {5}, .round = 1, .peer_epoch = 1});
+  EXPECT_THAT(said(), ElementsAre("to 2: FOLLOWING leader=3 zxid=6 round=0 epoch=2"));
+}
+
 TEST_F(Answers, WhoIsSettledHasToAgreeOnTheEpochToo) {
   look();
   hear(2, Role::kFollowing, {.leader = {3}, .zxid = {1}, .round = 8, .peer_epoch = 3});
