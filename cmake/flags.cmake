@@ -26,8 +26,8 @@ if(SYNOD_SANITIZE)
 endif()
 
 # Debug information, asserts and the cache speak of files relative to the clone: two clones share one
-# cache, and a binary does not tell where it was built.
-add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+# cache, and a binary does not tell where it was built. So do two presets: to the cache all are built in `build`.
+add_compile_options(-ffile-prefix-map=${PROJECT_BINARY_DIR}=build -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 
 find_program(CCACHE ccache)
 if(CCACHE)
@@ -42,11 +42,11 @@ if(MOLD)
 endif()
 
 # Puts bugs back, one at a time and only when asked for by name (src/base/mutation.h): what proves that the
-# simulator finds them. Never in what is shipped.
+# simulator finds them. Never in what is shipped. By a header, not a definition: to the cache, who does not
+# read it is the same file in both builds.
 option(SYNOD_MUTANTS "Build the switches of tests/mutations" OFF)
-if(SYNOD_MUTANTS)
-  add_compile_definitions(SYNOD_MUTANTS)
-endif()
+configure_file(${PROJECT_SOURCE_DIR}/cmake/synod_mutants.h.in ${PROJECT_BINARY_DIR}/generated/synod_mutants.h)
+include_directories(${PROJECT_BINARY_DIR}/generated)
 
 add_library(synod_flags INTERFACE)
 target_compile_options(synod_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow

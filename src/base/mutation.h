@@ -4,6 +4,8 @@
 // Each names a rule that real systems broke; where it is broken in our code is marked by the call.
 #pragma once
 
+#include <synod_mutants.h>
+
 #include <array>
 #include <cstdint>
 #include <optional>

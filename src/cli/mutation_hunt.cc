@@ -1,6 +1,6 @@
-#ifdef SYNOD_MUTANTS
-
 #include "cli/mutation_hunt.h"
+
+#ifdef SYNOD_MUTANTS
 
 #include <fmt/format.h>
 

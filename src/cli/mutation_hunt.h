@@ -2,6 +2,8 @@
 // look for it. What tests/mutations asks for.
 #pragma once
 
+#include <synod_mutants.h>
+
 #ifdef SYNOD_MUTANTS
 
 #include <cstddef>
