@@ -51,7 +51,7 @@ def mended(on, said):
     """The server that was replaced last differs. Its log must lack what another's has: then it was Java's doing, and is mended as the page says."""
     member = on.members[int(re.search(r"server\.(\d+) is back as Synod", said)[1])]
     hole = lacking(member, on.members.values())
-    require(hole, f"trees differ, and server {member.sid} has the ends of all epochs\n{said}")
+    require(hole, f"trees differ, and server {member.sid} has all that the others' logs have\n{said}")
     no_complaints(on, HOLE_SAID)
     on.unit_stop(member, "synod")
     member.wipe()

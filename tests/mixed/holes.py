@@ -3,6 +3,8 @@
 A follower whose leader goes drops what it has applied and not yet logged, and goes on without: its tree has it until it is started again.
 """
 
+import bisect
+
 from directory import files
 
 
@@ -18,7 +20,18 @@ def zxids_in(data):
 
 
 def lacking(member, members):
-    """Ends of epochs that this one's log lacks, and another's has. Of a server that has lost something: a tree that came makes such gaps, too."""
-    own = zxids_in(member.folder / "data")
+    """What another's log has and this one's not, nor any tree that came in its place; from the log's beginning to its end."""
+    own, trees = sorted(zxids_in(member.folder / "data")), files(member.folder / "data", "snapshot")
+    if not own:
+        return []
     others = set().union(*(zxids_in(other.folder / "data") for other in members if other is not member))
-    return [zxid for zxid in others - own if min(own) < zxid < max(own) and not any(zxid < later <= zxid | 0xFFFFFFFF for later in own)]
+    missing = sorted(zxid for zxid in others.difference(own) if own[0] < zxid < own[-1])
+    return [zxid for zxid in missing if not any(zxid <= tree < own[bisect.bisect(own, zxid)] for tree in trees)]
+
+
+def is_javas_loss(member, members, lost):
+    """Is the log of this Java server short of as much as it has lost? Then that is told, and nobody else's fault."""
+    hole = lacking(member, members) if member.is_java else []
+    if hole and len(hole) >= len(lost):
+        print(f"    Java had left {len(hole)} transactions out of the log of server {member.sid} (ZOOKEEPER-4712)", flush=True)
+    return bool(hole) and len(hole) >= len(lost)

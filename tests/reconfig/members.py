@@ -7,7 +7,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "mixed"))
 
 import subprocess
 
-from ensemble import CLASS_PATHS, PROPERTIES, SYNOD, ZOO_CFG, Ensemble, Failed, Member
+from ensemble import CLASS_PATHS, JAVA_FOR_TESTS, PROPERTIES, SYNOD, ZOO_CFG, Ensemble, Failed, Member
 
 CONFIG = {**ZOO_CFG, "tickTime": 500, "initLimit": 10, "syncLimit": 4, "reconfigEnabled": "true"}
 
@@ -15,8 +15,12 @@ CONFIG = {**ZOO_CFG, "tickTime": 500, "initLimit": 10, "syncLimit": 4, "reconfig
 class Server(Member):
     """One process; `cfg` is written at its first start only."""
 
+    # A Java observer remembers the change that promotes it under zxid 0. Once that is the oldest of the transactions it remembers, and it leads, a
+    # blank server gets those only, and nothing from before: they are never to be more than it remembers.
+    java_remembers_all = "-Dzookeeper.commitLogCount=1000000"
+
     def __init__(self, sid, kind, folder, role="participant", config=None):
-        super().__init__(sid, kind, folder, role)
+        super().__init__(sid, kind, folder, role, java=(*JAVA_FOR_TESTS, self.java_remembers_all))
         self.config = {**CONFIG, **(config or {})}
         self.cfg = self.folder / "zoo.cfg"
         self.prefix = []  # of its command line
